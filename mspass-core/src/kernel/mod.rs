@@ -1,0 +1,1 @@
+//! Pure functions over slices; the caller owns every buffer.

@@ -1,1 +1,6 @@
-//! MsPASS io.
+//! MsPASS formats, archives, stores and document model.
+
+pub mod error;
+pub mod store;
+
+pub use error::{Error, Result};

@@ -32,14 +32,14 @@ pub struct History {
     /// `_id`s of the stored documents it was made of, in order.
     pub inputs: Vec<DocumentId>,
     /// Number of the output among those made of these inputs.
-    pub output: u32,
+    pub output: u64,
     /// Steps passed, oldest first.
     pub passages: Vec<std::sync::Arc<Passage>>,
 }
 
 impl History {
     /// A datum read from the stored document `input`, as its output number `output`.
-    pub fn of(input: DocumentId, output: u32) -> Self {
+    pub fn of(input: DocumentId, output: u64) -> Self {
         Self { inputs: vec![input], output, passages: Vec::new() }
     }
 

@@ -4,15 +4,19 @@
 //! when a workflow is built; [`Process::apply`] meets the data. Neither looks at life, log or
 //! history: [`runner::run`] does.
 
+mod function;
 pub mod runner;
 
 use crate::datum::Datum;
 use crate::error::Result;
 
-/// An algorithm that takes one datum and gives one.
-pub trait Process: Send + Sync + 'static {
-    /// What it takes.
-    type Input: Datum;
+pub use function::{FnProcess, map_fn};
+
+/// An algorithm that takes one `T` and gives one [`Self::Output`].
+///
+/// The same parameters may work on several types of data: `Detrend` takes a `TimeSeries` and gives
+/// one, and likewise a `Seismogram`.
+pub trait Process<T: Datum>: Send + Sync + 'static {
     /// What it gives.
     type Output: Datum;
 
@@ -31,7 +35,7 @@ pub trait Process: Send + Sync + 'static {
     ///
     /// # Errors
     /// Whatever the data do not allow; what `datum` holds then is buried.
-    fn apply(&self, datum: &mut Self::Input, scratch: &mut Scratch) -> Result<Self::Output>;
+    fn apply(&self, datum: &mut T, scratch: &mut Scratch) -> Result<Self::Output>;
 }
 
 /// Buffers and designs that one compute thread keeps from datum to datum.

@@ -13,7 +13,7 @@ use crate::process::{Process, Scratch};
 pub type Outcome<T> = Result<T, Box<Tombstone>>;
 
 /// What a step is called and set to, as histories record it.
-pub fn passage_of<P: Process + ?Sized>(process: &P) -> Arc<Passage> {
+pub fn passage_of<T: Datum, P: Process<T> + ?Sized>(process: &P) -> Arc<Passage> {
     Arc::new(Passage {
         step: process.name().to_owned(),
         parameters: process.parameters().to_string(),
@@ -22,10 +22,10 @@ pub fn passage_of<P: Process + ?Sized>(process: &P) -> Arc<Passage> {
 
 /// Runs one process over one datum: a dead one is passed over, an error or a panic kills it, and
 /// the passage is recorded either way.
-pub fn run<P: Process + ?Sized>(
+pub fn run<T: Datum, P: Process<T> + ?Sized>(
     process: &P,
     passage: &Arc<Passage>,
-    mut datum: P::Input,
+    mut datum: T,
     scratch: &mut Scratch,
 ) -> Outcome<P::Output> {
     if datum.life() != Life::Live {

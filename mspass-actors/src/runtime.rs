@@ -13,7 +13,6 @@ use crate::error::{Error, Result};
 pub struct Runtime {
     arbiter: actix::ArbiterHandle,
     system: actix::System,
-    tokio: tokio::runtime::Handle,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -30,17 +29,16 @@ impl Runtime {
         let thread = spawn_thread(name, move || {
             let runner = actix::System::new();
             runner.block_on(async move {
-                let tokio = tokio::runtime::Handle::current();
                 let arbiter = actix::Arbiter::current();
-                drop(started.send((arbiter, actix::System::current(), tokio)));
+                drop(started.send((arbiter.clone(), actix::System::current())));
             });
             drop(runner.run());
         })?;
-        let (arbiter, system, tokio) = when_started.recv().map_err(|_| Error::Thread {
+        let (arbiter, system) = when_started.recv().map_err(|_| Error::Thread {
             name: name.to_owned(),
             source: std::io::Error::other("its actor system did not start"),
         })?;
-        Ok(Self { arbiter, system, tokio, thread: Some(thread) })
+        Ok(Self { arbiter, system, thread: Some(thread) })
     }
 
     /// Runs `call` on the runtime's thread and waits for it; not for handlers.
@@ -48,10 +46,10 @@ impl Runtime {
         let (done, when_done) = mpsc::sync_channel(1);
         let sent = self.arbiter.spawn_fn(move || {
             call();
-            drop(done.send(()));
+            let _ = done.send(());
         });
         if sent {
-            drop(when_done.recv());
+            let _ = when_done.recv();
         }
     }
 
@@ -62,7 +60,7 @@ impl Runtime {
 
     /// A handle for threads that must wait for a future.
     pub fn waiter(&self) -> Waiter {
-        Waiter { tokio: self.tokio.clone(), arbiter: self.arbiter.clone() }
+        Waiter { arbiter: self.arbiter.clone() }
     }
 }
 
@@ -78,7 +76,6 @@ impl Drop for Runtime {
 /// Waits for futures on threads that may block: compute, stores, the driver.
 #[derive(Clone)]
 pub struct Waiter {
-    tokio: tokio::runtime::Handle,
     arbiter: actix::ArbiterHandle,
 }
 
@@ -103,11 +100,6 @@ impl Waiter {
     /// Runs a future on the runtime's thread without waiting.
     pub fn spawn(&self, future: impl Future<Output = ()> + Send + 'static) {
         self.arbiter.spawn(future);
-    }
-
-    /// The runtime's tokio handle.
-    pub fn tokio(&self) -> &tokio::runtime::Handle {
-        &self.tokio
     }
 }
 

@@ -9,14 +9,14 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use actix::prelude::{Actor, Addr, AsyncContext};
+use actix::{Actor, Addr};
 use tokio::sync::Semaphore;
 
 use super::{Envelope, Handler, Mailbox, Message};
 use crate::runtime::Runtime;
 
 /// Restarts after panics that an actor gets in its life; then it stops and its mailboxes are gone.
-pub const RESTARTS_MAX: u32 = 100;
+pub(crate) const RESTARTS_MAX: u32 = 100;
 
 impl<M: Message> actix::Message for Envelope<M> {
     type Result = ();
@@ -42,22 +42,18 @@ type Make<A> = Box<dyn FnMut(&Context<A>) -> A + Send>;
 
 /// The actix actor around ours.
 struct Cell<A: 'static> {
-    actor: Option<A>,
+    actor: Option<Box<A>>,
     make: Make<A>,
     restarts: u32,
     name: &'static str,
-    context: Option<Context<A>>,
-    address: Address<A>,
+    context: Context<A>,
 }
 
 impl<A: 'static> Actor for Cell<A> {
     type Context = actix::Context<Self>;
 
-    fn started(&mut self, context: &mut Self::Context) {
-        self.address.set(context.address());
-        let handle = Context { address: self.address.clone() };
-        self.actor = Some((self.make)(&handle));
-        self.context = Some(handle);
+    fn started(&mut self, _: &mut Self::Context) {
+        self.actor = Some(Box::new((self.make)(&self.context)));
     }
 }
 
@@ -65,7 +61,8 @@ impl<A: Handler<M>, M: Message> actix::Handler<Envelope<M>> for Cell<A> {
     type Result = ();
 
     fn handle(&mut self, envelope: Envelope<M>, actix: &mut Self::Context) {
-        let (Some(actor), Some(context)) = (&mut self.actor, &self.context) else { return };
+        let Some(actor) = &mut self.actor else { return };
+        let context = &self.context;
         let Envelope { message, reply } = envelope;
         let handled = catch_unwind(AssertUnwindSafe(|| actor.handle(message, reply, context)));
         let Err(panic) = handled else { return };
@@ -74,10 +71,10 @@ impl<A: Handler<M>, M: Message> actix::Handler<Envelope<M>> for Cell<A> {
         self.restarts += 1;
         if self.restarts > RESTARTS_MAX {
             self.actor = None;
-            self.address.close();
+            context.address.close();
             actix::ActorContext::stop(actix);
         } else {
-            self.actor = Some((self.make)(context));
+            self.actor = Some(Box::new((self.make)(context)));
         }
     }
 }
@@ -181,10 +178,9 @@ pub fn start<A: Send + 'static>(
         make: Box::new(make) as Make<A>,
         restarts: 0,
         name,
-        context: None,
-        address: address.clone(),
+        context: Context { address: address.clone() },
     };
-    runtime.run(move || drop(cell.start()));
+    let at = address.clone();
+    runtime.run(move || at.set(cell.start()));
     address
 }
-

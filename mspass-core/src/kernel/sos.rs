@@ -3,6 +3,8 @@
 //! Sections run side by side: while section `k` works on sample `i`, section `k + 1` works on sample
 //! `i - 1`, so that up to [`LANES`] recurrences overlap instead of waiting for one another.
 
+#![expect(clippy::needless_range_loop, reason = "lanes of several arrays move together")]
+
 use crate::error::{Error, Result};
 
 /// Most sections of one cascade.

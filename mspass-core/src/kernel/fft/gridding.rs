@@ -189,7 +189,7 @@ impl Scratch {
         self.grid.fill(Complex64::ZERO);
         // These two bins are their own mirror images, which are added below.
         self.spectrum[0] /= 2.0;
-        if npts % 2 == 0 {
+        if npts.is_multiple_of(2) {
             self.spectrum[npts / 2] /= 2.0;
         }
         let table = WEIGHTS.as_slice();

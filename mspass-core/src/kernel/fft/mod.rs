@@ -75,7 +75,7 @@ impl Scratch {
         }
         self.spectrum.resize(npts / 2 + 1, Complex64::ZERO);
         self.spectrum[0].im = 0.0;
-        if npts % 2 == 0 {
+        if npts.is_multiple_of(2) {
             self.spectrum[npts / 2].im = 0.0;
         }
         if is_direct(npts) {
@@ -113,7 +113,7 @@ fn is_direct(npts: usize) -> bool {
 /// Whether 2, 3, 5 and 7 are the only prime factors.
 fn is_smooth(mut n: usize) -> bool {
     for prime in [2, 3, 5, 7] {
-        while n % prime == 0 {
+        while n.is_multiple_of(prime) {
             n /= prime;
         }
     }

@@ -4,9 +4,11 @@ pub mod clock;
 pub mod db_proxy;
 pub mod error;
 pub mod foreman;
+pub mod job;
 pub mod mailbox;
 pub mod node;
 pub mod runtime;
+pub mod worker;
 pub mod workflow;
 
 pub use error::{Error, Result};

@@ -233,7 +233,7 @@ impl Handler<Beat> for WorkerActor {
         self.reports.waiter.spawn(async move {
             let beat = Heartbeat { worker, incarnation, running };
             if let Ok(false) = heartbeats.ask(beat, FOREMAN_DEADLINE).await {
-                drop(rejoin.tell(Rejoin).await);
+                let _ = rejoin.tell(Rejoin).await;
             }
         });
     }
@@ -248,7 +248,7 @@ impl Handler<Rejoin> for WorkerActor {
         let credits = u32::try_from(credits).unwrap_or(u32::MAX);
         let joins = self.foreman.joins.clone();
         self.reports.waiter.spawn(async move {
-            drop(joins.ask(Join { worker, incarnation, credits }, FOREMAN_DEADLINE).await);
+            let _ = joins.ask(Join { worker, incarnation, credits }, FOREMAN_DEADLINE).await;
         });
     }
 }

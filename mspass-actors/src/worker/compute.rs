@@ -79,7 +79,7 @@ impl Reports {
                     TaskEnd::Failed { class: FailureClass::Poison, reason }
                 }
             };
-            drop(stored.tell(Stored { token, bytes, end }).await);
+            let _ = stored.tell(Stored { token, bytes, end }).await;
         });
     }
 }

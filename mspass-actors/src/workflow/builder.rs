@@ -137,10 +137,8 @@ impl<T: Datum> Pipeline<T> {
             self.refused = Some(Error::Step { step: process.name().to_owned(), source });
         }
         let passage = runner::passage_of(&process);
-        self.steps.push(Step {
-            name: passage.step.clone(),
-            parameters: passage.parameters.clone(),
-        });
+        self.steps
+            .push(Step { name: passage.step.clone(), parameters: passage.parameters.clone() });
         let before = self.chain;
         let chain: Chain<P::Output> = Arc::new(move |trace, bench| {
             let datum = before(trace, bench)?;

@@ -22,6 +22,8 @@ pub struct Partition {
     pub samples: Option<(u64, u64)>,
     /// Bytes to be read.
     pub bytes: u64,
+    /// Whether it begins its file, and so tells what concerns the file as a whole.
+    pub first_of_file: bool,
 }
 
 impl Partition {
@@ -31,11 +33,6 @@ impl Partition {
         let key = Derived::new("partition").id(self.file).number(self.version);
         let key = key.number(self.foff_first).number(self.foff_last).number(from).number(to);
         TaskKey(key.key())
-    }
-
-    /// Whether it begins the file.
-    pub fn begins_file(&self) -> bool {
-        self.foff_first == 0 && self.samples.is_none_or(|(from, _)| from == 0)
     }
 }
 

@@ -7,14 +7,14 @@ use std::time::Duration;
 use bson::oid::ObjectId;
 use bson::{Document, doc};
 use mspass_core::process::Scratch;
-use mspass_core::{ErrorLog, TimeSeries, Tombstone};
+use mspass_core::{ErrorLog, Severity, TimeSeries, Tombstone};
 use mspass_io::db::id::{Derived, job_id, output_id};
 use mspass_io::db::{self, collection};
 use mspass_io::store::Database;
 
 use super::builder::Workflow;
 use super::partition::Partition;
-use super::reader;
+use super::reader::{self, Faults};
 use super::tally::{ReasonKind, ReasonTally, StepTally, Tally};
 use crate::db_proxy::messages::{Packed, Save};
 
@@ -27,13 +27,16 @@ pub struct Bench {
     pub(super) database: Database,
     /// The file read last.
     pub(super) file: Option<(PathBuf, File)>,
+    /// Samples of the record in work.
+    pub(super) decoded: Vec<f64>,
     steps: Vec<StepTally>,
 }
 
 impl Bench {
     /// A bench with nothing on it.
     pub fn new(database: Database) -> Self {
-        Self { scratch: Scratch::default(), database, file: None, steps: Vec::new() }
+        let (scratch, file, decoded) = (Scratch::default(), None, Vec::new());
+        Self { scratch, database, file, decoded, steps: Vec::new() }
     }
 
     /// Counts what one step did to one datum.
@@ -169,7 +172,13 @@ impl Task<'_> {
     }
 
     /// A file that gives no datum.
-    pub(super) fn abort(&mut self, partition: &Partition, name: &str, log: ErrorLog) {
+    pub(super) fn abort(
+        &mut self,
+        partition: &Partition,
+        name: &str,
+        faults: &Faults,
+        log: ErrorLog,
+    ) {
         self.output.tally.entered += 1;
         self.output.tally.aborted += 1;
         let tombstone = Tombstone {
@@ -182,20 +191,27 @@ impl Task<'_> {
             log,
             history: mspass_core::History::default(),
         };
-        let (step, reason) = tombstone.cause();
-        self.count(ReasonKind::Aborted, step, reason, name);
+        let reason = faults.kept.first().map_or("no reason was given", |fault| &fault.reason);
+        self.count(ReasonKind::Aborted, "read", reason, name);
         let id = Derived::new("abortion").text(&self.stage.job).id(partition.file).object_id();
         let document = db::abortion_document(id, &tombstone, self.stage.job_id, &self.mark);
         self.write(collection::ABORTIONS, document);
     }
 
-    /// Faults that cost no datum, of a file or of one of its runs.
-    pub(super) fn log(&mut self, about: ObjectId, name: &str, log: &ErrorLog, keys: Document) {
-        for entry in log.entries() {
-            self.count(ReasonKind::Logged, &entry.algorithm, &entry.message, name);
+    /// Faults that cost no datum, of a file or of a part (from sample `from` on) of a run.
+    pub(super) fn log(
+        &mut self,
+        about: ObjectId,
+        from: u64,
+        name: &str,
+        faults: &Faults,
+        keys: Document,
+    ) {
+        for fault in &faults.kept {
+            self.count(ReasonKind::Logged, "read", &fault.reason, name);
         }
-        let id = Derived::new("elog").text(&self.stage.job).id(about).object_id();
-        self.write_log(id, log, keys);
+        let id = Derived::new("elog").text(&self.stage.job).id(about).number(from).object_id();
+        self.write_log(id, &faults.to_log("read", Severity::Complaint), keys);
     }
 
     fn write_log(&mut self, id: ObjectId, log: &ErrorLog, keys: Document) {

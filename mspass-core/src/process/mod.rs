@@ -40,4 +40,28 @@ pub trait Process<T: Datum>: Send + Sync + 'static {
 
 /// Buffers and designs that one compute thread keeps from datum to datum.
 #[derive(Debug, Default)]
-pub struct Scratch {}
+pub struct Scratch {
+    spare: Vec<Vec<f64>>,
+}
+
+/// Spare buffers kept at most.
+pub const SPARE_BUFFERS_MAX: usize = 4;
+
+impl Scratch {
+    /// An empty buffer with room for `npts` samples.
+    pub fn take_buffer(&mut self, npts: usize) -> Vec<f64> {
+        let fits = self.spare.iter().position(|spare| spare.capacity() >= npts);
+        let fits = fits.or_else(|| self.spare.len().checked_sub(1));
+        let mut buffer = fits.map(|at| self.spare.swap_remove(at)).unwrap_or_default();
+        buffer.reserve_exact(npts);
+        buffer
+    }
+
+    /// Keeps a buffer for later.
+    pub fn give_back(&mut self, mut buffer: Vec<f64>) {
+        buffer.clear();
+        if self.spare.len() < SPARE_BUFFERS_MAX {
+            self.spare.push(buffer);
+        }
+    }
+}

@@ -1,0 +1,332 @@
+//! Reading a partition: runs of miniSEED records become pieces, record by record.
+//!
+//! Memory is bounded by one piece and one record, whatever the length of a file. A record that
+//! cannot be decoded costs itself: the piece ends before it and another begins behind it.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+use bson::{Document, doc};
+use mspass_core::{DocumentId, ErrorLog, Hertz, History, SeedId, Severity, TimeSeries, UtcTime};
+use mspass_io::db::collection::{ARCHIVE_FILE, WF_MINISEED};
+use mspass_io::db::id::to_document_id;
+use mspass_io::format::mseed::Records;
+use mspass_io::store::Find;
+
+use super::partition::Partition;
+use super::pieces::PieceGrid;
+use super::stage::{Bench, StageFault, Task};
+
+/// Faults of one run or file kept one by one; further ones are only counted.
+pub const FAULTS_MAX: usize = 100;
+
+/// Something wrong at a place of a file.
+#[derive(Clone, Debug)]
+pub(super) struct Fault {
+    pub(super) offset: u64,
+    pub(super) reason: String,
+}
+
+/// Faults of one run or file.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Faults {
+    pub(super) kept: Vec<Fault>,
+    pub(super) count: u64,
+}
+
+impl Faults {
+    fn push(&mut self, offset: u64, reason: impl Into<String>) {
+        self.count += 1;
+        if self.kept.len() < FAULTS_MAX {
+            self.kept.push(Fault { offset, reason: reason.into() });
+        }
+    }
+
+    /// The error log that tells of them.
+    pub(super) fn to_log(&self, algorithm: &str, severity: Severity) -> ErrorLog {
+        let mut log = ErrorLog::default();
+        for fault in &self.kept {
+            log.push(algorithm, severity, format!("at byte {}: {}", fault.offset, fault.reason));
+        }
+        if self.count > self.kept.len() as u64 {
+            let left = self.count - self.kept.len() as u64;
+            log.push(algorithm, severity, format!("and {left} more faults"));
+        }
+        log
+    }
+}
+
+/// One `wf_miniseed` document, as far as reading needs it.
+struct Run {
+    document: DocumentId,
+    path: PathBuf,
+    id: SeedId,
+    grid: PieceGrid,
+    rate: Hertz,
+    foff: u64,
+    nbytes: u64,
+}
+
+/// Reads all runs of a partition and puts their pieces through the task's steps.
+pub(super) fn read_partition(
+    task: &mut Task<'_>,
+    partition: &Partition,
+    bench: &mut Bench,
+) -> Result<(), StageFault> {
+    let runs = runs_of(partition, bench, task.stage.workflow.source.piece_seconds)?;
+    for run in &runs {
+        let faults = read_run(task, run, partition.samples, bench);
+        if faults.count > 0 {
+            let about = mspass_io::db::id::to_object_id(run.document);
+            let from = partition.samples.map_or(0, |(from, _)| from);
+            let keys = doc! { "wf_miniseed_id": about };
+            task.log(about, from, &run.path.display().to_string(), &faults, keys);
+        }
+    }
+    if partition.first_of_file {
+        file_matters(task, partition, runs.is_empty(), bench)?;
+    }
+    Ok(())
+}
+
+/// What concerns the file as a whole: told by the task that has its first part.
+fn file_matters(
+    task: &mut Task<'_>,
+    partition: &Partition,
+    no_runs: bool,
+    bench: &mut Bench,
+) -> Result<(), StageFault> {
+    let find = Find::filter(doc! { "_id": partition.file }).limit(1);
+    let mut found = bench.database.documents.find(ARCHIVE_FILE, &find)?;
+    let Some(file) = found.next().transpose()? else { return Ok(()) };
+    let name = file.get_str("path").unwrap_or_default();
+    let mut faults = indexed_faults(&file);
+    let barren = no_runs || (task.output.tally.entered == 0 && !gives_a_sample(partition, bench)?);
+    if barren {
+        if faults.count == 0 {
+            faults.push(0, "none of its records could be read");
+        }
+        let log = faults.to_log("read", Severity::Invalid);
+        task.abort(partition, name, &faults, log);
+    } else if faults.count > 0 {
+        let keys = doc! { "archive_file_id": partition.file };
+        task.log(partition.file, 0, name, &faults, keys);
+    }
+    Ok(())
+}
+
+/// The faults that the index found in a file.
+fn indexed_faults(file: &Document) -> Faults {
+    let mut faults = Faults::default();
+    for fault in file.get_array("errors").into_iter().flatten().filter_map(|e| e.as_document()) {
+        let offset = fault.get_i64("offset").unwrap_or(0).max(0) as u64;
+        faults.push(offset, fault.get_str("reason").unwrap_or_default());
+    }
+    faults.count = faults.count.max(file.get_i64("error_count").unwrap_or(0).max(0) as u64);
+    faults
+}
+
+/// Whether any record of the file can be decoded.
+fn gives_a_sample(partition: &Partition, bench: &mut Bench) -> Result<bool, StageFault> {
+    let whole =
+        Partition { foff_first: 0, foff_last: u64::MAX, samples: None, ..partition.clone() };
+    let runs = runs_of(&whole, bench, 3600)?;
+    let mut samples = Vec::new();
+    for run in runs {
+        let Ok(file) = open(&mut bench.file, &run.path) else { continue };
+        let Ok(records) = Records::of_file(file) else { continue };
+        let mut records = records.within(run.foff, run.nbytes);
+        while let Some(item) = records.next_record() {
+            let decoded = item.and_then(|record| record.decode_f64(&mut samples));
+            if decoded.is_ok() && !samples.is_empty() {
+                return Ok(true);
+            }
+        }
+    }
+    Ok(false)
+}
+
+fn runs_of(
+    partition: &Partition,
+    bench: &Bench,
+    piece_seconds: u32,
+) -> Result<Vec<Run>, StageFault> {
+    let last = i64::try_from(partition.foff_last).unwrap_or(i64::MAX);
+    let first = i64::try_from(partition.foff_first).unwrap_or(i64::MAX);
+    let filter =
+        doc! { "archive_file_id": partition.file, "foff": { "$gte": first, "$lte": last } };
+    let find = Find::filter(filter).sort(doc! { "foff": 1 });
+    let mut runs = Vec::new();
+    for document in bench.database.documents.find(WF_MINISEED, &find)? {
+        let document = document?;
+        let run = Run::of(&document, piece_seconds);
+        runs.push(run.map_err(|reason| {
+            StageFault::Broken(format!("wf_miniseed document {:?}: {reason}", document.get("_id")))
+        })?);
+    }
+    Ok(runs)
+}
+
+impl Run {
+    fn of(document: &Document, piece_seconds: u32) -> Result<Self, String> {
+        let text = |key| document.get_str(key).map_err(|error| error.to_string());
+        let whole = |key| document.get_i64(key).map_err(|error| error.to_string());
+        let count = |key| u64::try_from(whole(key)?).map_err(|error| format!("{key}: {error}"));
+        let rate = document.get_f64("sampling_rate").map_err(|error| error.to_string())?;
+        let rate = Hertz::new(rate).map_err(|error| error.to_string())?;
+        let id = SeedId::new(text("net")?, text("sta")?, text("loc")?, text("chan")?);
+        let document_id = document.get_object_id("_id").map_err(|error| error.to_string())?;
+        Ok(Self {
+            document: to_document_id(document_id),
+            path: Path::new(text("dir")?).join(text("dfile")?),
+            id: id.map_err(|error| error.to_string())?,
+            grid: PieceGrid {
+                starttime: UtcTime::from_nanos(whole("starttime_ns")?),
+                sampling_rate: rate.value(),
+                piece_seconds,
+            },
+            rate,
+            foff: count("foff")?,
+            nbytes: count("nbytes")?,
+        })
+    }
+}
+
+/// The file, opened if it is not the one read last.
+fn open<'a>(held: &'a mut Option<(PathBuf, File)>, path: &Path) -> std::io::Result<&'a File> {
+    if held.as_ref().is_none_or(|(name, _)| name != path) {
+        *held = Some((path.to_owned(), File::open(path)?));
+    }
+    match held {
+        Some((_, file)) => Ok(file),
+        None => Err(std::io::ErrorKind::NotFound.into()),
+    }
+}
+
+/// A piece being filled.
+struct Piece<'a> {
+    run: &'a Run,
+    first: u64,
+    end: u64,
+    samples: Vec<f64>,
+}
+
+impl Piece<'_> {
+    fn next(&self) -> u64 {
+        self.first + self.samples.len() as u64
+    }
+}
+
+/// Reads one run (or the samples `part` of it) and gives its faults.
+fn read_run(task: &mut Task<'_>, run: &Run, part: Option<(u64, u64)>, bench: &mut Bench) -> Faults {
+    let mut faults = Faults::default();
+    let mut held = bench.file.take();
+    let opened = open(&mut held, &run.path).and_then(|file| Records::of_file(file));
+    match opened {
+        Ok(records) => {
+            let mut records = records.within(run.foff, run.nbytes);
+            read_records(task, run, part, &mut records, bench, &mut faults);
+            task.output.tally.bytes_read += records.bytes_read();
+        }
+        Err(error) => faults.push(run.foff, format!("cannot open: {error}")),
+    }
+    bench.file = held;
+    faults
+}
+
+fn read_records(
+    task: &mut Task<'_>,
+    run: &Run,
+    part: Option<(u64, u64)>,
+    records: &mut Records<'_>,
+    bench: &mut Bench,
+    faults: &mut Faults,
+) {
+    let (from, to) = part.unwrap_or((0, u64::MAX));
+    let mut piece: Option<Piece<'_>> = None;
+    let mut decoded = std::mem::take(&mut bench.decoded);
+    // Samples that the records so far account for; one that cannot be read leaves a hole.
+    let mut expected: Option<u64> = None;
+    while let Some(header) = records.next_header() {
+        let (offset, first, npts) = match header {
+            Ok((_, header)) if header.npts == 0 || header.id != run.id => continue,
+            Ok((offset, header)) => {
+                let by_time = run.grid.index(header.starttime);
+                (offset, expected.take().unwrap_or(by_time), u64::from(header.npts))
+            }
+            // The index has told of it already.
+            Err(_) => {
+                expected = None;
+                continue;
+            }
+        };
+        expected = Some(first + npts);
+        if first + npts <= from {
+            continue;
+        }
+        if first >= to {
+            break;
+        }
+        decoded.clear();
+        let record = records.record().and_then(|record| record.decode_f64(&mut decoded));
+        match record {
+            Ok(integrity) => {
+                if let Some(error) = integrity.to_error(offset) {
+                    faults.push(offset, error.reason);
+                }
+            }
+            Err(error) => {
+                faults.push(error.offset, error.reason);
+                expected = None;
+                continue;
+            }
+        }
+        let begin = from.saturating_sub(first).min(npts) as usize;
+        let end = (to.saturating_sub(first)).min(decoded.len() as u64) as usize;
+        let samples = decoded.get(begin..end).unwrap_or_default();
+        fill(task, run, &mut piece, first + begin as u64, samples, bench);
+    }
+    bench.decoded = decoded;
+    if let Some(piece) = piece {
+        finish(task, piece, bench);
+    }
+}
+
+/// Adds samples to the piece in work; what goes beyond it begins the next one.
+fn fill<'a>(
+    task: &mut Task<'_>,
+    run: &'a Run,
+    piece: &mut Option<Piece<'a>>,
+    mut first: u64,
+    mut samples: &[f64],
+    bench: &mut Bench,
+) {
+    while !samples.is_empty() {
+        let fits = piece.as_ref().is_some_and(|piece| piece.next() == first && first < piece.end);
+        if !fits {
+            if let Some(done) = piece.take() {
+                finish(task, done, bench);
+            }
+            let end = run.grid.piece_end(first);
+            // Enough for the whole piece, unless the document claims an absurd rate.
+            let room = (end - first).min(PIECE_SAMPLES_RESERVED_MAX) as usize;
+            *piece = Some(Piece { run, first, end, samples: bench.scratch.take_buffer(room) });
+        }
+        let Some(open) = piece.as_mut() else { return };
+        let room = usize::try_from(open.end - first).unwrap_or(usize::MAX);
+        let (now, later) = samples.split_at(room.min(samples.len()));
+        open.samples.extend_from_slice(now);
+        first += now.len() as u64;
+        samples = later;
+    }
+}
+
+/// Samples that room is made for before they are read: an hour at 500 Hz.
+const PIECE_SAMPLES_RESERVED_MAX: u64 = 1_800_000;
+
+fn finish(task: &mut Task<'_>, piece: Piece<'_>, bench: &mut Bench) {
+    let Piece { run, first, samples, .. } = piece;
+    let mut trace = TimeSeries::new(run.id.clone(), run.grid.instant(first), run.rate, samples);
+    trace.history = History::of(run.document, first);
+    task.process(trace, bench);
+}

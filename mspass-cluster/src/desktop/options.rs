@@ -1,0 +1,61 @@
+//! What a person may say to a program that runs a job.
+
+use std::path::PathBuf;
+
+/// Where a job reads, works and saves.
+#[derive(Clone, Debug, clap::Args)]
+#[command(after_help = EXIT_CODES)]
+pub struct DesktopOptions {
+    /// Folder of miniSEED files, an SDS tree or any other; without it a small sample is processed
+    #[arg(long, value_name = "DIR")]
+    pub archive: Option<PathBuf>,
+
+    /// Name of the archive in the database's index; one name has one root
+    #[arg(long, value_name = "NAME", default_value = "")]
+    pub archive_name: String,
+
+    /// Folder for everything the job writes: database, journal, report
+    #[arg(long, value_name = "DIR", default_value = "mspass-desktop")]
+    pub workdir: PathBuf,
+
+    /// Database: `embedded` (in WORKDIR/db), `mongod` (started and stopped with the job, data in
+    /// WORKDIR/mongod), or mongodb://HOST:PORT/NAME
+    #[arg(long, value_name = "DB", default_value = "embedded")]
+    pub db: String,
+
+    /// Compute threads; 0 means one for each core this process may use
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub workers: usize,
+
+    /// Name of the job: run again under the same name, a job goes on where it stopped
+    #[arg(long, value_name = "NAME", default_value = "desktop")]
+    pub job: String,
+
+    /// Delete exactly what the earlier job of this name wrote, and start over
+    #[arg(long)]
+    pub fresh: bool,
+
+    /// End with one JSON object on the last line of standard output
+    #[arg(long)]
+    pub json: bool,
+
+    /// No progress bar and no table
+    #[arg(long)]
+    pub quiet: bool,
+}
+
+const EXIT_CODES: &str = "Exit codes: 0 finished (dead data included), 1 failed, 2 bad input, \
+                          130 or 143 interrupted (run the same command again to go on).";
+
+impl DesktopOptions {
+    /// Compute threads to use.
+    pub fn threads(&self) -> usize {
+        match self.workers {
+            0 => std::thread::available_parallelism().map_or(1, usize::from),
+            workers => workers.min(THREADS_MAX),
+        }
+    }
+}
+
+/// Compute threads of one process at most.
+pub const THREADS_MAX: usize = 1024;

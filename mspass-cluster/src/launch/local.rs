@@ -1,0 +1,81 @@
+//! Every role in one process: the same foreman, worker and db-proxy as on a cluster, joined by
+//! local mailboxes.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use mspass_actors::db_proxy::{DbProxy, ProxyStore};
+use mspass_actors::foreman::ForemanActor;
+use mspass_actors::foreman::lease::{Ended, Heartbeat, Join};
+use mspass_actors::job::{self, Driver};
+use mspass_actors::node::Node;
+use mspass_actors::runtime::Runtime;
+use mspass_actors::worker::{ToForeman, WorkerActor, WorkerOptions};
+use mspass_actors::workflow::stage::Stage;
+use mspass_actors::{Error, Result};
+use mspass_io::store::Database;
+
+/// Memory that running tasks and outputs not yet stored may take.
+pub const WORKER_MEMORY_BYTES: u64 = 128 << 20;
+
+/// A cluster of one process, around a database that its db-proxy holds.
+///
+/// Dropping it ends its threads; what was acknowledged is stored.
+#[derive(Debug)]
+pub struct LocalCluster {
+    store: ProxyStore,
+    node: Node,
+    runtime: Runtime,
+}
+
+impl LocalCluster {
+    /// Starts the db-proxy.
+    pub fn start(database: Database) -> Result<Self> {
+        let runtime = Runtime::start("mspass")?;
+        let node = Node::default();
+        let proxy = DbProxy::start(&runtime, database)?;
+        let store = ProxyStore::new(runtime.waiter(), &proxy);
+        Ok(Self { store, node, runtime })
+    }
+
+    /// The database, through the proxy's mailbox.
+    pub fn database(&self) -> Database {
+        self.store.database()
+    }
+
+    /// The thread that actors live on.
+    pub fn runtime(&self) -> &Runtime {
+        &self.runtime
+    }
+
+    /// Begins a job or goes on with it: starts its foreman and a worker of `threads` threads.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] when the job of this name had other steps.
+    pub fn submit(
+        &self,
+        stage: &Arc<Stage>,
+        journal: &Path,
+        threads: usize,
+        fresh: bool,
+    ) -> Result<Driver> {
+        let database = self.database();
+        let opened = job::open(&database, stage, journal, fresh)?;
+        let foreman = ForemanActor::start(&self.runtime, &self.node, opened.journal, opened.epoch);
+        self.node.register("foreman", foreman.mailbox::<Join>());
+        self.node.register("foreman", foreman.mailbox::<Heartbeat>());
+        self.node.register("foreman", foreman.mailbox::<Ended>());
+        let driver = Driver::new(self.runtime.waiter(), &foreman);
+        driver.plan(&database, stage, opened.progress)?;
+        let to_foreman = ToForeman::lookup(&self.node)
+            .ok_or_else(|| Error::Refused("no foreman is registered".into()))?;
+        let options = WorkerOptions {
+            name: "worker-1".into(),
+            threads,
+            memory_bytes_max: WORKER_MEMORY_BYTES,
+        };
+        let store = &self.store;
+        WorkerActor::start(&self.runtime, &self.node, &options, stage, store, &to_foreman)?;
+        Ok(driver)
+    }
+}

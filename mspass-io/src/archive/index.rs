@@ -1,0 +1,253 @@
+//! The index of an archive: `archive`, `archive_file` and `wf_miniseed` documents.
+//!
+//! A file is known by its path below the root; it is read again only when its size or its time of
+//! modification changed. Its own document is written after those of its runs, so that a kill in
+//! between means reading it again, never a half-known file.
+
+use std::path::{Path, PathBuf};
+
+use bson::{Bson, Document, doc};
+use mspass_core::UtcTime;
+
+use super::scan::{FileScan, Run, ScanOptions, scan_files};
+use super::walk::{ArchiveFile, walk};
+use crate::db::collection::{ARCHIVE, ARCHIVE_FILE, WF_MINISEED};
+use crate::db::id::Derived;
+use crate::error::{Error, Result};
+use crate::store::{Database, Find};
+use bson::oid::ObjectId;
+
+/// Faults of one file kept one by one; further ones are only counted.
+pub const ERRORS_MAX: usize = 100;
+/// Documents written together at most, beyond those of one file.
+const WRITE_DOCUMENTS: usize = 2000;
+
+/// What to index, and how.
+#[derive(Clone, Debug)]
+pub struct IndexOptions {
+    /// Root of the archive: an SDS tree, or any folder of files.
+    pub root: PathBuf,
+    /// Name of the archive; part of every id. One name has one root.
+    pub name: String,
+    /// A folder left out: where the results go.
+    pub exclude: Option<PathBuf>,
+    /// Threads that scan.
+    pub threads: usize,
+    /// How files are scanned.
+    pub scan: ScanOptions,
+}
+
+/// How far indexing has come.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct IndexProgress {
+    /// Files to be looked at.
+    pub files: u64,
+    /// Files known already, and unchanged.
+    pub unchanged: u64,
+    /// Files scanned.
+    pub scanned: u64,
+    /// Files scanned because they changed.
+    pub changed: u64,
+    /// Runs found in the files scanned.
+    pub runs: u64,
+    /// Bytes read.
+    pub bytes_read: u64,
+    /// Files that gave no run.
+    pub barren: u64,
+    /// Bytes of all files of the archive.
+    pub bytes: u64,
+}
+
+/// Brings the index of an archive up to date.
+///
+/// # Errors
+/// [`Error::Refused`] when the root is no readable folder, or the archive of this name has another
+/// root.
+pub fn index(
+    database: &Database,
+    options: &IndexOptions,
+    on_progress: &mut dyn FnMut(&IndexProgress),
+) -> Result<IndexProgress> {
+    let root = claim_root(database, options)?;
+    let walked = walk(&root, options.exclude.as_deref())?;
+    let mut progress = IndexProgress {
+        files: walked.len() as u64,
+        bytes: walked.iter().map(|file| file.size).sum(),
+        ..IndexProgress::default()
+    };
+    database.documents.create_index(ARCHIVE_FILE, &doc! { "archive": 1 })?;
+    database.documents.create_index(WF_MINISEED, &doc! { "archive_file_id": 1, "foff": 1 })?;
+    let (stale, changed) = stale_files(database, options, walked, &mut progress)?;
+    on_progress(&progress);
+    let mut writer = Writer { database, options, root: &root, runs: Vec::new(), files: Vec::new() };
+    scan_files(&root, &stale, options.threads, &options.scan, |file, scan| {
+        progress.scanned += 1;
+        progress.changed += u64::from(changed.contains(&file.path));
+        progress.runs += scan.runs.len() as u64;
+        progress.barren += u64::from(scan.runs.is_empty());
+        progress.bytes_read += scan.bytes_read;
+        on_progress(&progress);
+        writer.add(file, scan, changed.contains(&file.path))
+    })?;
+    writer.write()?;
+    Ok(progress)
+}
+
+/// The root, made absolute, if the archive has no other.
+fn claim_root(database: &Database, options: &IndexOptions) -> Result<PathBuf> {
+    let refuse = |error: std::io::Error| {
+        Error::Refused(format!(
+            "cannot read the archive {}: {error}; name a folder of miniSEED files",
+            options.root.display()
+        ))
+    };
+    let root = options.root.canonicalize().map_err(refuse)?;
+    std::fs::read_dir(&root).map_err(refuse)?;
+    let dir = root.to_string_lossy().into_owned();
+    let id = Derived::new(ARCHIVE).text(&options.name).object_id();
+    let find = Find::filter(doc! { "_id": id }).limit(1);
+    if let Some(known) = database.documents.find(ARCHIVE, &find)?.next().transpose()? {
+        let before = known.get_str("dir").unwrap_or_default();
+        if before != dir {
+            return Err(Error::Refused(format!(
+                "the archive '{}' of this database has the root {before}, not {dir}: take another \
+                 archive name, or another database",
+                options.name
+            )));
+        }
+        return Ok(root);
+    }
+    let document = doc! { "_id": id, "name": &options.name, "dir": dir };
+    database.documents.upsert(ARCHIVE, &[document])?;
+    Ok(root)
+}
+
+/// Files that the index does not know as they are, and the paths of those it knew otherwise.
+fn stale_files(
+    database: &Database,
+    options: &IndexOptions,
+    walked: Vec<ArchiveFile>,
+    progress: &mut IndexProgress,
+) -> Result<(Vec<ArchiveFile>, std::collections::HashSet<String>)> {
+    let keys = doc! { "path": 1, "size": 1, "mtime_ns": 1 };
+    let find = Find::filter(doc! { "archive": &options.name }).projection(keys);
+    let mut known = std::collections::HashMap::new();
+    for document in database.documents.find(ARCHIVE_FILE, &find)? {
+        let document = document?;
+        let version = (document.get_i64("size").ok(), document.get_i64("mtime_ns").ok());
+        known.insert(document.get_str("path").unwrap_or_default().to_owned(), version);
+    }
+    let (mut stale, mut changed) = (Vec::new(), std::collections::HashSet::new());
+    for file in walked {
+        match known.get(&file.path) {
+            Some(version) if *version == (Some(file.size as i64), Some(file.mtime_nanos)) => {
+                progress.unchanged += 1;
+                continue;
+            }
+            Some(_) => drop(changed.insert(file.path.clone())),
+            None => {}
+        }
+        stale.push(file);
+    }
+    Ok((stale, changed))
+}
+
+struct Writer<'a> {
+    database: &'a Database,
+    options: &'a IndexOptions,
+    root: &'a Path,
+    runs: Vec<Document>,
+    files: Vec<Document>,
+}
+
+impl Writer<'_> {
+    fn add(&mut self, file: &ArchiveFile, scan: FileScan, changed: bool) -> Result<()> {
+        let id = self.derived(ARCHIVE_FILE, file).object_id();
+        if changed {
+            // Runs that are no more; those that are still there get the same ids again.
+            self.database.documents.delete(WF_MINISEED, &doc! { "archive_file_id": id })?;
+        }
+        let absolute = self.root.join(&file.path);
+        let dir = absolute.parent().unwrap_or(self.root).to_string_lossy().into_owned();
+        let dfile = absolute.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        for run in &scan.runs {
+            let run_id = self.derived(WF_MINISEED, file).number(run.foff).object_id();
+            self.runs.push(run_document(run_id, run, id, &dir, &dfile));
+        }
+        self.files.push(self.file_document(id, file, &scan, &dir, &dfile));
+        if self.runs.len() + self.files.len() >= WRITE_DOCUMENTS { self.write() } else { Ok(()) }
+    }
+
+    fn derived(&self, kind: &str, file: &ArchiveFile) -> Derived {
+        Derived::new(kind).text(&self.options.name).text(&file.path)
+    }
+
+    fn file_document(
+        &self,
+        id: ObjectId,
+        file: &ArchiveFile,
+        scan: &FileScan,
+        dir: &str,
+        dfile: &str,
+    ) -> Document {
+        let errors = scan.errors.iter().take(ERRORS_MAX).map(|error| {
+            Bson::Document(doc! { "offset": error.offset as i64, "reason": &error.reason })
+        });
+        let mut errors: Vec<Bson> = errors.collect();
+        if scan.runs.is_empty() && errors.is_empty() {
+            let reason =
+                if file.size == 0 { "the file is empty" } else { "no waveform records in it" };
+            errors.push(Bson::Document(doc! { "offset": 0_i64, "reason": reason }));
+        }
+        doc! {
+            "_id": id, "archive": &self.options.name, "path": &file.path,
+            "dir": dir, "dfile": dfile,
+            "size": file.size as i64, "mtime_ns": file.mtime_nanos,
+            "runs": scan.runs.len() as i64,
+            "nbytes": scan.runs.iter().map(|run| run.nbytes).sum::<u64>() as i64,
+            "error_count": scan.errors.len().max(errors.len()) as i64,
+            "errors": errors,
+        }
+    }
+
+    fn write(&mut self) -> Result<()> {
+        if !self.runs.is_empty() {
+            self.database.documents.upsert(WF_MINISEED, &self.runs)?;
+            self.runs.clear();
+        }
+        if !self.files.is_empty() {
+            self.database.documents.upsert(ARCHIVE_FILE, &self.files)?;
+            self.files.clear();
+        }
+        Ok(())
+    }
+}
+
+/// The `wf_miniseed` document of a run: MsPASS's keys and units, and beside them integer
+/// nanoseconds, which doubles of epoch seconds lose.
+fn run_document(id: ObjectId, run: &Run, file: ObjectId, dir: &str, dfile: &str) -> Document {
+    let seconds = |time: UtcTime| time.seconds();
+    let mut document = doc! {
+        "_id": id,
+        "net": run.id.network(), "sta": run.id.station(),
+        "loc": run.id.location(), "chan": run.id.channel(),
+        "starttime": seconds(run.starttime), "endtime": seconds(run.endtime),
+        "last_packet_time": seconds(run.last_packet_time),
+        "starttime_ns": run.starttime.nanos(), "endtime_ns": run.endtime.nanos(),
+        "npts": run.npts as i64,
+        "sampling_rate": run.sampling_rate, "delta": 1.0 / run.sampling_rate,
+        "calib": 1.0, "time_standard": "UTC", "utc_convertible": true,
+        "storage_mode": "file", "format": "mseed",
+        "dir": dir, "dfile": dfile,
+        "foff": run.foff as i64, "nbytes": run.nbytes as i64,
+        "archive_file_id": file,
+    };
+    if !run.gaps.is_empty() {
+        let gaps = run.gaps.iter().map(|gap| {
+            Bson::Document(doc! { "starttime": seconds(gap.start), "endtime": seconds(gap.end) })
+        });
+        document.insert("has_gap", true);
+        document.insert("gaps", gaps.collect::<Vec<_>>());
+    }
+    document
+}

@@ -1,6 +1,7 @@
 //! MsPASS formats, archives, stores and document model.
 
 pub mod error;
+pub mod query;
 pub mod store;
 
 pub use error::{Error, Result};

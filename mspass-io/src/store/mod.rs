@@ -5,6 +5,8 @@
 //! a store call belongs on a thread of its own (the db-proxy has a bounded set of them), never on
 //! one that polls sockets.
 
+pub mod mongo;
+
 use std::fmt;
 use std::sync::Arc;
 

@@ -26,8 +26,13 @@ fn server() -> &'static MongodServer {
 }
 
 /// An empty database of its own for the test `name`.
-pub fn store(name: &str) -> MongoStore {
+pub(crate) fn store(name: &str) -> MongoStore {
     let store = MongoStore::open(&server().uri(name), &MongoOptions::default()).unwrap();
     store.drop_database().unwrap();
     store
+}
+
+/// The name of the database of the test `name`.
+pub(crate) fn uri(name: &str) -> String {
+    server().uri(name)
 }

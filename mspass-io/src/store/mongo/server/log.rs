@@ -13,6 +13,9 @@ pub(super) const OLD_NAME: &str = "mongod.log.old";
 /// Bytes at the end of a log that are looked at.
 const TAIL_BYTES: u64 = 64 << 10;
 
+/// Characters shown of an entry.
+const CHARACTERS_MAX: usize = 300;
+
 /// The last error in a log, or else its last line.
 pub(super) fn last_words(path: &Path) -> Option<String> {
     let mut file = File::open(path).ok()?;
@@ -25,27 +28,46 @@ pub(super) fn last_words(path: &Path) -> Option<String> {
 
 fn words(log: &str) -> Option<String> {
     let lines = || log.lines().rev().filter(|line| !line.trim().is_empty());
-    let severe =
-        lines().find_map(|line| entry(line).filter(|(severity, _)| "EF".contains(severity)));
-    severe
-        .map(|(_, text)| text)
-        .or_else(|| lines().next().map(|line| entry(line).map_or(line.trim().into(), |e| e.1)))
+    let severe = || lines().filter_map(entry).filter(|entry| entry.severe);
+    let entry = severe().find(|entry| entry.error.is_some()).or_else(|| severe().next());
+    let entry = entry.or_else(|| lines().next().and_then(entry_or_text));
+    entry.map(|entry| entry.sentence())
 }
 
-/// Severity and text of a log entry, which is a JSON object; none for lines of another kind.
-fn entry(line: &str) -> Option<(String, String)> {
+/// What counts of a log entry.
+struct Entry {
+    severe: bool,
+    message: String,
+    error: Option<String>,
+}
+
+impl Entry {
+    /// Message and error in one line of bounded length.
+    fn sentence(&self) -> String {
+        let mut text = self.message.clone();
+        if let Some(error) = &self.error {
+            text = format!("{text}: {error}");
+        }
+        let line: Vec<&str> = text.split_whitespace().collect();
+        line.join(" ").chars().take(CHARACTERS_MAX).collect()
+    }
+}
+
+/// A log entry, which is a JSON object; none for lines of another kind.
+fn entry(line: &str) -> Option<Entry> {
     let entry: serde_json::Value = serde_json::from_str(line).ok()?;
-    let severity = entry.get("s")?.as_str()?.to_owned();
-    let message = entry.get("msg")?.as_str()?;
+    let severity = entry.get("s")?.as_str()?;
     let error = entry.get("attr").and_then(|attr| {
         let error = attr.get("error").or_else(|| attr.get("message"))?;
         error.as_str().or_else(|| error.get("errmsg")?.as_str()).map(str::to_owned)
     });
-    let text = match error {
-        Some(error) => format!("{message}: {error}"),
-        None => message.to_owned(),
-    };
-    Some((severity, text))
+    let message = entry.get("msg")?.as_str()?.to_owned();
+    Some(Entry { severe: severity == "E" || severity == "F", message, error })
+}
+
+fn entry_or_text(line: &str) -> Option<Entry> {
+    let text = || Entry { severe: false, message: line.to_owned(), error: None };
+    Some(entry(line).unwrap_or_else(text))
 }
 
 #[cfg(test)]
@@ -57,10 +79,18 @@ mod tests {
         let log = concat!(
             r#"{"s":"E","msg":"Failed to bind","attr":{"error":{"errmsg":"Address in use"}}}"#,
             "\n",
+            r#"{"s":"F","msg":"\n\n***aborting after fassert() failure\n\n"}"#,
+            "\n",
             r#"{"s":"I","msg":"Shutting down","attr":{"exitCode":48}}"#,
             "\n\n",
         );
         assert_eq!(words(log).unwrap(), "Failed to bind: Address in use");
+    }
+
+    #[test]
+    fn an_entry_is_one_line() {
+        let log = r#"{"s":"F","msg":"\n\n***aborting after\n fassert()\n\n"}"#;
+        assert_eq!(words(log).unwrap(), "***aborting after fassert()");
     }
 
     #[test]

@@ -41,6 +41,9 @@ const PAUSE: Duration = Duration::from_millis(10);
 /// Code of a server that belongs to no replica set yet.
 const NOT_YET_INITIALIZED: i32 = 94;
 
+/// Code of a server that is told to become a replica set and is one.
+const ALREADY_INITIALIZED: i32 = 23;
+
 /// How a [`MongodServer`] runs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -234,7 +237,11 @@ async fn is_primary(admin: mongodb::Database) -> Result<bool, Failure> {
             // The path is relative to the server's folder, so the folder may be moved.
             let members = [doc! {"_id": 0, "host": format!("./{SOCKET}")}];
             let set = doc! {"_id": "mspass", "members": members};
-            admin.run_command(doc! {"replSetInitiate": set}).await?;
+            match admin.run_command(doc! {"replSetInitiate": set}).await.map_err(Failure::from) {
+                // It is reading the set it belongs to just now.
+                Err(failure) if failure.code() == Some(ALREADY_INITIALIZED) => {}
+                other => other.map(drop)?,
+            }
         }
         _ => {}
     }
@@ -254,6 +261,8 @@ fn command(program: &Path, short: &Path, folder: &Path, options: &MongodOptions)
         .args(["--replSet", "mspass", "--oplogSize", &mib(options.oplog_bytes).to_string()])
         .args(["--wiredTigerCacheSizeGB", &(mib(options.cache_bytes) as f64 / 1024.0).to_string()])
         .args(["--setParameter", "diagnosticDataCollectionEnabled=false"])
+        // A set of one has nobody to hand over to when it ends.
+        .args(["--setParameter", "shutdownTimeoutMillisForSignaledShutdown=100"])
         .current_dir(folder)
         // Ctrl-C in the terminal is for us; we end the server when we have finished with it.
         .process_group(0);

@@ -1,5 +1,6 @@
 //! MsPASS formats, archives, stores and document model.
 
+pub mod db;
 pub mod error;
 pub mod store;
 

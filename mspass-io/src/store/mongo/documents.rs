@@ -1,7 +1,7 @@
 //! Documents in collections.
 
 use bson::oid::ObjectId;
-use bson::{Bson, Document, RawDocumentBuf, doc, rawdoc};
+use bson::{Bson, Document, RawBson, RawDocumentBuf, doc, rawdoc};
 use mongodb::IndexModel;
 use mongodb::options::FindOptions;
 
@@ -10,6 +10,7 @@ use super::cursor::Batches;
 use super::failure::{DUPLICATE_KEY, Failure};
 use super::{Link, MongoStore};
 use crate::error::{Error, Result};
+use crate::query::encode_key;
 use crate::store::{Aggregate, Cursor, DocumentStore, Find};
 
 /// Documents asked for in one reply of the server.
@@ -71,7 +72,7 @@ impl DocumentStore for MongoStore {
         let mut updates = Updates::new(&self.link, collection);
         for document in documents {
             let (id, document) = identified(document)?;
-            let id = rawdoc! {"_id": bson::RawBson::try_from(id).map_err(encoding)?};
+            let id = rawdoc! {"_id": RawBson::try_from(id).map_err(encoding)?};
             updates.upsert(&id, &document).map_err(failed)?;
         }
         updates.finish().map_err(failed)
@@ -110,7 +111,7 @@ impl DocumentStore for MongoStore {
             .driver
             .run(async move { Ok(target.distinct(path, filter).await?) })
             .map_err(|failure| failure.during(format!("list values in {collection}")))?;
-        Ok(values)
+        in_order(values)
     }
 
     fn group(
@@ -180,6 +181,19 @@ fn find_options(find: &Find) -> FindOptions {
     options
 }
 
+/// Values in BSON order; MongoDB gives them in the order in which it met them.
+fn in_order(values: Vec<Bson>) -> Result<Vec<Bson>> {
+    let key = |value: &Bson| {
+        let mut key = Vec::new();
+        encode_key(&mut key, RawBson::try_from(value.clone())?.as_raw_bson_ref());
+        Ok(key)
+    };
+    let keyed = values.into_iter().map(|value| Ok((key(&value)?, value)));
+    let mut keyed: Vec<(Vec<u8>, Bson)> = keyed.collect::<Result<_, _>>().map_err(encoding)?;
+    keyed.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
+    Ok(keyed.into_iter().map(|(_, value)| value).collect())
+}
+
 /// A document as bytes, with its `_id` first; it gets a new one if it has none.
 fn identified(document: &Document) -> Result<(Bson, RawDocumentBuf)> {
     let (id, raw) = match document.get("_id") {
@@ -212,13 +226,13 @@ fn group_pipeline(
 ) -> Vec<Document> {
     let mut id = Document::new();
     for key in keys {
-        id.insert(key.replace('.', "_"), doc! {"$ifNull": [format!("${key}"), Bson::Null]});
+        id.insert(key.replace('.', "_"), format!("${key}"));
     }
     let mut group = doc! {"_id": id};
     for (name, aggregate, path) in aggregates {
         let path = format!("${path}");
         let accumulator = match aggregate {
-            Aggregate::Count => doc! {"$sum": 1_i64},
+            Aggregate::Count => doc! {"$sum": 1},
             Aggregate::Sum => doc! {"$sum": path},
             Aggregate::Min => doc! {"$min": path},
             Aggregate::Max => doc! {"$max": path},

@@ -1,0 +1,3 @@
+//! The MsPASS database over the stores.
+
+pub mod diff;

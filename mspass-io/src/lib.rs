@@ -2,6 +2,7 @@
 
 pub mod db;
 pub mod error;
+pub mod query;
 pub mod store;
 
 pub use error::{Error, Result};

@@ -1,5 +1,8 @@
 //! The MongoDB store against a real `mongod`: what the contract of all stores does not cover.
 
+#![allow(clippy::unwrap_used, reason = "a test fails where it unwraps")]
+#![allow(clippy::disallowed_methods, reason = "these tests measure how long calls wait")]
+
 mod mongod;
 
 use std::net::TcpListener;

@@ -1,5 +1,8 @@
 //! The MongoDB server that the crate starts: it lives and dies with its process.
 
+#![allow(clippy::unwrap_used, reason = "a test fails where it unwraps")]
+#![allow(clippy::disallowed_methods, reason = "these tests measure how long calls wait")]
+
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 use std::process::{Command, Stdio};

@@ -230,7 +230,7 @@ fn compare(
         let (left, right) = (l.cloned(), r.cloned());
         return Ok(Some(DifferenceKind::Key { path, left, right }));
     }
-    if l.get_str("storage_mode") != Ok("gridfs") {
+    if !l.get_str("storage_mode").is_ok_and(|mode| mode == "gridfs") {
         return Ok(None);
     }
     let Ok(id) = l.get_object_id("gridfs_id") else { return Ok(None) };

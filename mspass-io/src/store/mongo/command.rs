@@ -14,9 +14,6 @@ const STATEMENTS_MAX: usize = 1000;
 /// command; a single statement may be that large, a batch stays well below.
 const BATCH_BYTES_MAX: usize = 12 << 20;
 
-/// Largest document that MongoDB stores.
-pub(super) const DOCUMENT_BYTES_MAX: usize = 16 << 20;
-
 /// Gathers statements for a collection and sends them in few commands, in order.
 pub(super) struct Updates<'a> {
     link: &'a Link,

@@ -5,12 +5,12 @@ use bson::{Bson, Document, RawBson, RawDocumentBuf, doc, rawdoc};
 use mongodb::IndexModel;
 use mongodb::options::FindOptions;
 
-use super::command::{DOCUMENT_BYTES_MAX, Updates};
+use super::command::Updates;
 use super::cursor::Batches;
 use super::failure::{DUPLICATE_KEY, Failure};
 use super::{Link, MongoStore};
 use crate::error::{Error, Result};
-use crate::query::encode_key;
+use crate::query::{DOCUMENT_BYTES_MAX, encode_key};
 use crate::store::{Aggregate, Cursor, DocumentStore, Find};
 
 /// Documents asked for in one reply of the server.
@@ -183,13 +183,13 @@ fn find_options(find: &Find) -> FindOptions {
 
 /// Values in BSON order; MongoDB gives them in the order in which it met them.
 fn in_order(values: Vec<Bson>) -> Result<Vec<Bson>> {
-    let key = |value: &Bson| {
+    let keyed = values.into_iter().map(|value| {
         let mut key = Vec::new();
-        encode_key(&mut key, RawBson::try_from(value.clone())?.as_raw_bson_ref());
-        Ok(key)
-    };
-    let keyed = values.into_iter().map(|value| Ok((key(&value)?, value)));
-    let mut keyed: Vec<(Vec<u8>, Bson)> = keyed.collect::<Result<_, _>>().map_err(encoding)?;
+        let raw = RawBson::try_from(value.clone()).map_err(encoding)?;
+        encode_key(&mut key, raw.as_raw_bson_ref());
+        Ok((key, value))
+    });
+    let mut keyed: Vec<(Vec<u8>, Bson)> = keyed.collect::<Result<_>>()?;
     keyed.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
     Ok(keyed.into_iter().map(|(_, value)| value).collect())
 }

@@ -1,5 +1,6 @@
 //! MsPASS's document model: which documents say what, and how our objects become them.
 
+pub mod diff;
 pub mod id;
 mod remains;
 mod value;

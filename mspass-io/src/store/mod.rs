@@ -8,6 +8,7 @@
 pub mod contract;
 pub mod embedded;
 pub mod memory;
+pub mod mongo;
 mod name;
 mod prepare;
 mod select;

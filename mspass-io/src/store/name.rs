@@ -8,6 +8,7 @@ use std::sync::Arc;
 use super::Database;
 use super::embedded::{EmbeddedOptions, EmbeddedStore};
 use super::memory::MemoryStore;
+use super::mongo::{MongoOptions, MongoStore};
 use crate::error::{Error, Result};
 
 /// Where a database is: `embedded:PATH`, `mongodb://HOST:PORT/NAME` or, for tests, `memory:`.
@@ -119,5 +120,5 @@ impl Database {
 
 /// The one place where MongoDB is opened by name.
 fn open_mongo(uri: &MongoUri) -> Result<Database> {
-    Err(Error::Refused(format!("this program was built without MongoDB, which {uri} needs")))
+    Ok(MongoStore::open(uri.as_str(), &MongoOptions::default())?.database())
 }

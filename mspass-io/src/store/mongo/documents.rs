@@ -1,0 +1,244 @@
+//! Documents in collections.
+
+use bson::oid::ObjectId;
+use bson::{Bson, Document, RawBson, RawDocumentBuf, doc, rawdoc};
+use mongodb::IndexModel;
+use mongodb::options::FindOptions;
+
+use super::command::Updates;
+use super::cursor::Batches;
+use super::failure::{DUPLICATE_KEY, Failure};
+use super::{Link, MongoStore};
+use crate::error::{Error, Result};
+use crate::query::{DOCUMENT_BYTES_MAX, encode_key};
+use crate::store::{Aggregate, Cursor, DocumentStore, Find};
+
+/// Documents asked for in one reply of the server.
+const BATCH_DOCUMENTS: u32 = 1000;
+
+/// Codes with which MongoDB says that the keys are indexed already, though under other options.
+const INDEX_EXISTS: [i32; 2] = [85, 86];
+
+impl Link {
+    fn collection(&self, name: &str) -> mongodb::Collection<RawDocumentBuf> {
+        self.database.collection(name)
+    }
+}
+
+impl DocumentStore for MongoStore {
+    fn find(&self, collection: &str, find: &Find) -> Result<Cursor> {
+        let target = self.link.collection(collection);
+        let (filter, options) = (find.filter.clone(), find_options(find));
+        let cursor = self
+            .link
+            .driver
+            .run(async move { Ok(target.find(filter).with_options(options).batch().await?) })
+            .map_err(|failure| failure.during(format!("read {collection}")))?;
+        Ok(Box::new(Batches::new(&self.link, collection, cursor)))
+    }
+
+    fn insert(&self, collection: &str, documents: &[Document]) -> Result<Vec<Bson>> {
+        if documents.is_empty() {
+            return Ok(Vec::new());
+        }
+        let action = || format!("insert into {collection}");
+        let mut ids = Vec::with_capacity(documents.len());
+        let mut raw = Vec::with_capacity(documents.len());
+        for document in documents {
+            let (id, document) = identified(document)?;
+            ids.push(id);
+            raw.push(document);
+        }
+        let target = self.link.collection(collection);
+        let inserted = self
+            .link
+            .driver
+            .run(async move { Ok(target.insert_many(raw).ordered(true).await.map(drop)?) });
+        match inserted {
+            Ok(()) => Ok(ids),
+            Err(Failure::Write { index, code: DUPLICATE_KEY, message })
+                if message.contains("index: _id_") =>
+            {
+                let id = ids.get(index).cloned().unwrap_or(Bson::Null);
+                let id = id.into_relaxed_extjson().to_string();
+                Err(Error::DuplicateKey { collection: collection.to_owned(), id })
+            }
+            Err(failure) => Err(failure.during(action())),
+        }
+    }
+
+    fn upsert(&self, collection: &str, documents: &[Document]) -> Result<()> {
+        let failed = |failure: Failure| failure.during(format!("write to {collection}"));
+        let mut updates = Updates::new(&self.link, collection);
+        for document in documents {
+            let (id, document) = identified(document)?;
+            let id = rawdoc! {"_id": RawBson::try_from(id).map_err(encoding)?};
+            updates.upsert(&id, &document).map_err(failed)?;
+        }
+        updates.finish().map_err(failed)
+    }
+
+    fn update(&self, collection: &str, filter: &Document, update: &Document) -> Result<u64> {
+        let target = self.link.collection(collection);
+        let (filter, update) = (filter.clone(), update.clone());
+        self.link
+            .driver
+            .run(async move { Ok(target.update_many(filter, update).await?.matched_count) })
+            .map_err(|failure| failure.during(format!("update {collection}")))
+    }
+
+    fn delete(&self, collection: &str, filter: &Document) -> Result<u64> {
+        let (target, filter) = (self.link.collection(collection), filter.clone());
+        self.link
+            .driver
+            .run(async move { Ok(target.delete_many(filter).await?.deleted_count) })
+            .map_err(|failure| failure.during(format!("delete from {collection}")))
+    }
+
+    fn count(&self, collection: &str, filter: &Document) -> Result<u64> {
+        let (target, filter) = (self.link.collection(collection), filter.clone());
+        self.link
+            .driver
+            .run(async move { Ok(target.count_documents(filter).await?) })
+            .map_err(|failure| failure.during(format!("count {collection}")))
+    }
+
+    fn distinct(&self, collection: &str, path: &str, filter: &Document) -> Result<Vec<Bson>> {
+        let target = self.link.collection(collection);
+        let (path, filter) = (path.to_owned(), filter.clone());
+        let values = self
+            .link
+            .driver
+            .run(async move { Ok(target.distinct(path, filter).await?) })
+            .map_err(|failure| failure.during(format!("list values in {collection}")))?;
+        in_order(values)
+    }
+
+    fn group(
+        &self,
+        collection: &str,
+        filter: &Document,
+        keys: &[&str],
+        aggregates: &[(&str, Aggregate, &str)],
+    ) -> Result<Vec<Document>> {
+        let failed = |failure: Failure| failure.during(format!("group {collection}"));
+        let pipeline = group_pipeline(filter, keys, aggregates);
+        let target = self.link.collection(collection);
+        let cursor = self
+            .link
+            .driver
+            .run(async move { Ok(target.aggregate(pipeline).allow_disk_use(true).batch().await?) })
+            .map_err(failed)?;
+        Batches::new(&self.link, collection, cursor).collect()
+    }
+
+    fn create_index(&self, collection: &str, keys: &Document) -> Result<()> {
+        let target = self.link.collection(collection);
+        let index = IndexModel::builder().keys(keys.clone()).build();
+        let made =
+            self.link.driver.run(async move { Ok(target.create_index(index).await.map(drop)?) });
+        match made {
+            Err(failure) if failure.code().is_some_and(|code| INDEX_EXISTS.contains(&code)) => {
+                Ok(())
+            }
+            other => other.map_err(|failure| failure.during(format!("index {collection}"))),
+        }
+    }
+
+    fn collections(&self) -> Result<Vec<String>> {
+        let database = self.link.database.clone();
+        self.link
+            .driver
+            .run(async move {
+                let mut held = Vec::new();
+                for name in database.list_collection_names().await? {
+                    if name.starts_with("system.") || name.starts_with("fs.") {
+                        continue;
+                    }
+                    let collection = database.collection::<RawDocumentBuf>(&name);
+                    if collection.find_one(doc! {}).projection(doc! {"_id": 1}).await?.is_some() {
+                        held.push(name);
+                    }
+                }
+                held.sort_unstable();
+                Ok(held)
+            })
+            .map_err(|failure| failure.during("list its collections"))
+    }
+}
+
+fn find_options(find: &Find) -> FindOptions {
+    let some = |document: &Document| (!document.is_empty()).then(|| document.clone());
+    let mut options = FindOptions::default();
+    options.sort = some(&find.sort);
+    options.projection = some(&find.projection);
+    options.skip = (find.skip > 0).then_some(find.skip);
+    options.limit = (find.limit > 0).then(|| i64::try_from(find.limit).unwrap_or(i64::MAX));
+    options.batch_size = Some(BATCH_DOCUMENTS);
+    options.allow_disk_use = Some(true);
+    // A reader may work on one batch for longer than the 10 minutes of an idle cursor.
+    options.no_cursor_timeout = Some(true);
+    options
+}
+
+/// Values in BSON order; MongoDB gives them in the order in which it met them.
+fn in_order(values: Vec<Bson>) -> Result<Vec<Bson>> {
+    let keyed = values.into_iter().map(|value| {
+        let mut key = Vec::new();
+        let raw = RawBson::try_from(value.clone()).map_err(encoding)?;
+        encode_key(&mut key, raw.as_raw_bson_ref());
+        Ok((key, value))
+    });
+    let mut keyed: Vec<(Vec<u8>, Bson)> = keyed.collect::<Result<_>>()?;
+    keyed.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
+    Ok(keyed.into_iter().map(|(_, value)| value).collect())
+}
+
+/// A document as bytes, with its `_id` first; it gets a new one if it has none.
+fn identified(document: &Document) -> Result<(Bson, RawDocumentBuf)> {
+    let (id, raw) = match document.get("_id") {
+        Some(id) => (id.clone(), RawDocumentBuf::try_from(document).map_err(encoding)?),
+        None => {
+            let id = ObjectId::new();
+            let mut whole = doc! {"_id": id};
+            whole.extend(document.clone());
+            (id.into(), RawDocumentBuf::try_from(&whole).map_err(encoding)?)
+        }
+    };
+    let size = raw.as_bytes().len();
+    if size > DOCUMENT_BYTES_MAX {
+        return Err(Error::query(format!(
+            "the document with _id {id} has {size} bytes, MongoDB stores {DOCUMENT_BYTES_MAX} \
+             at most"
+        )));
+    }
+    Ok((id, raw))
+}
+
+fn encoding(error: bson::error::Error) -> Error {
+    Error::query(format!("a document cannot be encoded: {error}"))
+}
+
+fn group_pipeline(
+    filter: &Document,
+    keys: &[&str],
+    aggregates: &[(&str, Aggregate, &str)],
+) -> Vec<Document> {
+    let mut id = Document::new();
+    for key in keys {
+        id.insert(key.replace('.', "_"), format!("${key}"));
+    }
+    let mut group = doc! {"_id": id};
+    for (name, aggregate, path) in aggregates {
+        let path = format!("${path}");
+        let accumulator = match aggregate {
+            Aggregate::Count => doc! {"$sum": 1},
+            Aggregate::Sum => doc! {"$sum": path},
+            Aggregate::Min => doc! {"$min": path},
+            Aggregate::Max => doc! {"$max": path},
+            Aggregate::Avg => doc! {"$avg": path},
+        };
+        group.insert(*name, accumulator);
+    }
+    vec![doc! {"$match": filter.clone()}, doc! {"$group": group}, doc! {"$sort": {"_id": 1}}]
+}

@@ -1,0 +1,152 @@
+//! The MongoDB server that the crate starts: it lives and dies with its process.
+
+#![allow(clippy::unwrap_used, reason = "a test fails where it unwraps")]
+#![allow(clippy::disallowed_methods, reason = "these tests measure how long calls wait")]
+
+use std::io::{BufRead, BufReader, Read};
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use bson::doc;
+use mspass_io::store::mongo::{MongoOptions, MongoStore, MongodOptions, MongodServer};
+use mspass_io::store::{DocumentStore, Find};
+
+/// Names the folder in which the child process of a test shall hold a server.
+const HOLDER: &str = "MSPASS_TEST_HOLDS_SERVER";
+
+fn folder() -> tempfile::TempDir {
+    tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap()
+}
+
+fn start(folder: &Path) -> MongodServer {
+    MongodServer::start(folder, &MongodOptions::default()).unwrap()
+}
+
+fn open(server: &MongodServer) -> MongoStore {
+    MongoStore::open(&server.uri("x"), &MongoOptions::default()).unwrap()
+}
+
+/// The process id that a running mongod writes into its folder.
+fn mongod_pid(folder: &Path) -> u32 {
+    std::fs::read_to_string(folder.join("data/mongod.lock")).unwrap().trim().parse().unwrap()
+}
+
+fn is_running(pid: u32) -> bool {
+    Path::new(&format!("/proc/{pid}/exe")).read_link().is_ok()
+}
+
+fn kill(pid: u32) {
+    assert!(Command::new("kill").args(["-KILL", &pid.to_string()]).status().unwrap().success());
+}
+
+#[test]
+fn data_outlive_the_server_and_nothing_else_does() {
+    let folder = folder();
+    let server = start(folder.path());
+    let pid = mongod_pid(folder.path());
+    assert!(is_running(pid));
+    open(&server).upsert("c", &[doc! {"_id": 1}]).unwrap();
+    server.stop().unwrap();
+    assert!(!is_running(pid));
+    let server = start(folder.path());
+    assert_eq!(open(&server).count("c", &doc! {}).unwrap(), 1);
+    let pid = mongod_pid(folder.path());
+    drop(server);
+    assert!(!is_running(pid));
+}
+
+#[test]
+fn a_killed_mongod_is_reported_and_recovers_when_started_again() {
+    let folder = folder();
+    let server = start(folder.path());
+    let store = open(&server);
+    store.upsert("c", &[doc! {"_id": 1}]).unwrap();
+    kill(mongod_pid(folder.path()));
+    let error = store.count("c", &doc! {}).unwrap_err().to_string();
+    assert!(error.contains("MongoDB store failed to count c"), "{error}");
+    let error = server.stop().unwrap_err().to_string();
+    assert!(error.starts_with("mongod ended with exit status: 137"), "{error}");
+    let server = start(folder.path());
+    // The same store finds the new server: the socket's path is the same.
+    assert_eq!(store.count("c", &doc! {}).unwrap(), 1);
+    drop(server);
+}
+
+#[test]
+fn a_folder_in_use_is_refused_at_once() {
+    let folder = folder();
+    let _server = start(folder.path());
+    let before = Instant::now();
+    let error = MongodServer::start(folder.path(), &MongodOptions::default()).unwrap_err();
+    assert!(before.elapsed() < Duration::from_secs(1), "{:?}", before.elapsed());
+    let text = error.to_string();
+    let holder = format!("is in use by mongod_server-");
+    assert!(text.contains(&holder), "{text}");
+    assert!(text.contains(&format!("(pid {})", std::process::id())), "{text}");
+}
+
+#[test]
+fn a_mongod_that_does_not_start_says_why() {
+    let folder = folder();
+    let options = MongodOptions::default().program("/bin/false");
+    let text = MongodServer::start(folder.path(), &options).unwrap_err().to_string();
+    assert_eq!(text, "mongod did not start (exit status: 1)");
+    std::fs::create_dir_all(folder.path().join("data")).unwrap();
+    std::fs::write(folder.path().join("data/storage.bson"), "no BSON at all").unwrap();
+    let text = MongodServer::start(folder.path(), &MongodOptions::default()).unwrap_err();
+    let text = text.to_string();
+    assert!(text.starts_with("mongod did not start (exit status: "), "{text}");
+    assert!(text.contains("): ") && !text.contains('\n'), "{text}");
+    println!("{text}");
+}
+
+#[test]
+fn a_long_path_is_no_obstacle() {
+    let folder = folder();
+    let long = folder.path().join("n".repeat(100)).join("m".repeat(100));
+    let server = start(&long);
+    let uri = server.uri("x");
+    assert_eq!(open(&server).find("c", &Find::default()).unwrap().count(), 0);
+    server.stop().unwrap();
+    // The short way to the socket is gone with the server.
+    let socket = uri.trim_start_matches("mongodb://").split("/x?").next().unwrap();
+    let socket = socket.replace("%2F", "/");
+    let short = Path::new(&socket).parent().unwrap().parent().unwrap();
+    assert!(!short.exists() && !folder.path().starts_with(short), "{}", short.display());
+}
+
+#[test]
+fn a_killed_process_leaves_no_mongod_behind() {
+    if let Some(folder) = std::env::var_os(HOLDER) {
+        hold_a_server(Path::new(&folder));
+    }
+    let folder = folder();
+    let mut child = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "a_killed_process_leaves_no_mongod_behind", "--nocapture"])
+        .env(HOLDER, folder.path())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let ready = lines.map(Result::unwrap).find(|line| line.contains("server is up"));
+    assert!(ready.is_some(), "the child has not started its server");
+    let pid = mongod_pid(folder.path());
+    assert!(is_running(pid));
+    kill(child.id());
+    child.wait().unwrap();
+    // A successor in the same folder waits for the dying server, and finds what it acknowledged.
+    let server = start(folder.path());
+    assert!(!is_running(pid));
+    assert_eq!(open(&server).count("c", &doc! {}).unwrap(), 1);
+}
+
+/// What the child process does until it is killed.
+fn hold_a_server(folder: &Path) {
+    let server = start(folder);
+    open(&server).upsert("c", &[doc! {"_id": 1}]).unwrap();
+    println!("server is up");
+    let _ = std::io::stdin().read(&mut [0]);
+    panic!("the test has ended before it killed this process");
+}

@@ -25,7 +25,7 @@ const OVERSAMPLING: f64 = 1.5;
 const BETA: f64 = PI * WIDTH as f64 * (1.0 - 0.5 / OVERSAMPLING);
 
 /// Rows of [`WEIGHTS`] per grid point.
-const ROWS: usize = 1024;
+const ROWS: usize = 512;
 
 /// Grid points kept on either side of the spectrum for what the kernel reaches there.
 const MARGIN: usize = WIDTH / 2;
@@ -91,43 +91,91 @@ pub(super) fn grid_for(npts: usize) -> usize {
 /// Where the bins of a transform lie on the grid: counts up by `grid / npts` without rounding.
 struct Positions {
     npts: usize,
-    grid: usize,
+    /// Grid points from bin to bin, and the rest of that division.
+    step: (usize, usize),
     whole: usize,
     remainder: usize,
+    /// Rows of the table per unit of the remainder.
+    rows: f64,
+}
+
+/// Bins weighed at a time.
+const BLOCK: usize = 32;
+
+/// For each of some bins, the first grid point under the kernel and the weights of all of them.
+struct Weighed {
+    first: [usize; BLOCK],
+    weights: [[f64; WIDTH]; BLOCK],
+}
+
+impl Default for Weighed {
+    fn default() -> Self {
+        Self { first: [0; BLOCK], weights: [[0.0; WIDTH]; BLOCK] }
+    }
 }
 
 impl Positions {
     fn new(npts: usize, grid: usize) -> Self {
-        Self { npts, grid, whole: 0, remainder: 0 }
+        let step = (grid / npts, grid % npts);
+        Self { npts, step, whole: 0, remainder: 0, rows: ROWS as f64 / npts as f64 }
     }
 
-    /// The grid point below the bin, and the weights of the points about it.
-    #[inline(always)]
-    fn next(&mut self, table: &[[f64; WIDTH]]) -> (usize, [f64; WIDTH]) {
-        let row = self.remainder as f64 / self.npts as f64 * ROWS as f64;
-        let first = (row as usize).min(ROWS - 1);
-        let t = row - first as f64;
-        // Lagrange's cubic through the rows at -1, 0, 1 and 2.
-        let (before, after, beyond) = (t + 1.0, t - 1.0, t - 2.0);
-        let factors = [
-            t * after * beyond / -6.0,
-            before * after * beyond / 2.0,
-            before * t * beyond / -2.0,
-            before * t * after / 6.0,
-        ];
-        let rows = &table[first..first + 4];
-        let weights = std::array::from_fn(|j| {
-            (factors[0] * rows[0][j] + factors[1] * rows[1][j])
-                + (factors[2] * rows[2][j] + factors[3] * rows[3][j])
-        });
-        let whole = self.whole;
-        self.whole += self.grid / self.npts;
-        self.remainder += self.grid % self.npts;
-        if self.remainder >= self.npts {
-            self.remainder -= self.npts;
-            self.whole += 1;
+    /// The next [`BLOCK`] bins.
+    fn next_block(&mut self, table: &[[f64; WIDTH]], block: &mut Weighed) {
+        for (first, weights) in block.first.iter_mut().zip(&mut block.weights) {
+            *first = self.whole + 1;
+            let row = self.remainder as f64 * self.rows;
+            let below = (row as usize).min(ROWS - 1);
+            let rows =
+                table[below..].first_chunk::<4>().expect("the table has rows beyond the last");
+            interpolate(rows, row - below as f64, weights);
+            self.whole += self.step.0;
+            self.remainder += self.step.1;
+            if self.remainder >= self.npts {
+                self.remainder -= self.npts;
+                self.whole += 1;
+            }
         }
-        (whole, weights)
+    }
+}
+
+/// Lagrange's cubic through rows at -1, 0, 1 and 2.
+#[inline(never)]
+fn interpolate(rows: &[[f64; WIDTH]; 4], t: f64, out: &mut [f64; WIDTH]) {
+    let (before, after, beyond) = (t + 1.0, t - 1.0, t - 2.0);
+    let factors = [
+        t * after * beyond / -6.0,
+        before * after * beyond / 2.0,
+        before * t * beyond / -2.0,
+        before * t * after / 6.0,
+    ];
+    for j in 0..WIDTH {
+        out[j] = (factors[0] * rows[0][j] + factors[1] * rows[1][j])
+            + (factors[2] * rows[2][j] + factors[3] * rows[3][j]);
+    }
+}
+
+/// Sum of grid points times weights.
+#[inline(never)]
+fn gather(points: &[Complex64; WIDTH], weights: &[f64; WIDTH]) -> Complex64 {
+    let mut sums = [[0.0; 2]; 4];
+    for (points, weights) in points.as_chunks::<4>().0.iter().zip(weights.as_chunks::<4>().0) {
+        for i in 0..4 {
+            sums[i][0] += weights[i] * points[i].re;
+            sums[i][1] += weights[i] * points[i].im;
+        }
+    }
+    Complex64::new(
+        (sums[0][0] + sums[1][0]) + (sums[2][0] + sums[3][0]),
+        (sums[0][1] + sums[1][1]) + (sums[2][1] + sums[3][1]),
+    )
+}
+
+/// Adds a bin to grid points by weights.
+#[inline(never)]
+fn spread(bin: Complex64, points: &mut [Complex64; WIDTH], weights: &[f64; WIDTH]) {
+    for (point, weight) in points.iter_mut().zip(weights) {
+        *point += bin * weight;
     }
 }
 
@@ -161,20 +209,15 @@ impl Scratch {
             self.grid[MARGIN + half + i] = self.grid[MARGIN + half - i].conj();
         }
 
-        let table = WEIGHTS.as_slice();
-        let mut positions = Positions::new(npts, points);
         fit(&mut self.spectrum, bins, Complex64::ZERO);
-        for bin in &mut self.spectrum {
-            let (whole, weights) = positions.next(table);
-            let mut sums = [[0.0; 2]; 2];
-            let (pairs, _) = self.grid[whole + 1..whole + 1 + WIDTH].as_chunks::<2>();
-            for (pair, weight) in pairs.iter().zip(weights.as_chunks::<2>().0) {
-                for i in 0..2 {
-                    sums[i][0] += weight[i] * pair[i].re;
-                    sums[i][1] += weight[i] * pair[i].im;
-                }
+        let mut positions = Positions::new(npts, points);
+        let mut block = Weighed::default();
+        for bins in self.spectrum.chunks_mut(BLOCK) {
+            positions.next_block(&WEIGHTS, &mut block);
+            for ((bin, &first), weights) in bins.iter_mut().zip(&block.first).zip(&block.weights) {
+                let points = self.grid[first..].first_chunk().expect("margins hold the kernel");
+                *bin = gather(points, weights);
             }
-            *bin = Complex64::new(sums[0][0] + sums[1][0], sums[0][1] + sums[1][1]);
         }
     }
 
@@ -192,13 +235,13 @@ impl Scratch {
         if npts.is_multiple_of(2) {
             self.spectrum[npts / 2] /= 2.0;
         }
-        let table = WEIGHTS.as_slice();
         let mut positions = Positions::new(npts, points);
-        for bin in &self.spectrum {
-            let (whole, weights) = positions.next(table);
-            let under = &mut self.grid[whole + 1..whole + 1 + WIDTH];
-            for (point, weight) in under.iter_mut().zip(weights) {
-                *point += bin * weight;
+        let mut block = Weighed::default();
+        for bins in self.spectrum.chunks(BLOCK) {
+            positions.next_block(&WEIGHTS, &mut block);
+            for ((&bin, &first), weights) in bins.iter().zip(&block.first).zip(&block.weights) {
+                let under = self.grid[first..].first_chunk_mut().expect("margins hold the kernel");
+                spread(bin, under, weights);
             }
         }
         // The grid of a real signal is its own mirror image about 0 and about its end.

@@ -172,7 +172,7 @@ impl Writer<'_> {
         let dfile = absolute.file_name().unwrap_or_default().to_string_lossy().into_owned();
         for run in &scan.runs {
             let run_id = self.derived(WF_MINISEED, file).number(run.foff).object_id();
-            self.runs.push(run_document(run_id, run, id, &dir, &dfile));
+            self.runs.push(run_document(run_id, run, &self.options.name, id, &dir, &dfile));
         }
         self.files.push(self.file_document(id, file, &scan, &dir, &dfile));
         if self.runs.len() + self.files.len() >= WRITE_DOCUMENTS { self.write() } else { Ok(()) }
@@ -225,7 +225,14 @@ impl Writer<'_> {
 
 /// The `wf_miniseed` document of a run: MsPASS's keys and units, and beside them integer
 /// nanoseconds, which doubles of epoch seconds lose.
-fn run_document(id: ObjectId, run: &Run, file: ObjectId, dir: &str, dfile: &str) -> Document {
+fn run_document(
+    id: ObjectId,
+    run: &Run,
+    archive: &str,
+    file: ObjectId,
+    dir: &str,
+    dfile: &str,
+) -> Document {
     let seconds = |time: UtcTime| time.seconds();
     let mut document = doc! {
         "_id": id,
@@ -240,7 +247,7 @@ fn run_document(id: ObjectId, run: &Run, file: ObjectId, dir: &str, dfile: &str)
         "storage_mode": "file", "format": "mseed",
         "dir": dir, "dfile": dfile,
         "foff": run.foff as i64, "nbytes": run.nbytes as i64,
-        "archive_file_id": file,
+        "archive": archive, "archive_file_id": file,
     };
     if !run.gaps.is_empty() {
         let gaps = run.gaps.iter().map(|gap| {

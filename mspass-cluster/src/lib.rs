@@ -1,1 +1,3 @@
 //! MsPASS cluster.
+
+pub mod frontend;

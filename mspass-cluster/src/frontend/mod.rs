@@ -4,3 +4,4 @@
 mod markup;
 pub mod plot;
 mod quantity;
+pub mod report;

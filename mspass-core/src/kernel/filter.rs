@@ -15,6 +15,13 @@ use crate::error::{Error, Result};
 /// The constant of the bilinear transform, `s = K (z - 1) / (z + 1)`, at a sampling rate of 2 Hz.
 const K: f64 = 4.0;
 
+/// Highest order of a Chebyshev filter.
+pub const ORDER_MAX: usize = 2 * SECTIONS_MAX;
+
+/// Loss of a Chebyshev filter in its pass band and its stop band, dB.
+const PASS_DB: f64 = 1.0;
+const STOP_DB: f64 = 96.0;
+
 /// Band-pass with `corners` corners on either side: `corners` sections.
 ///
 /// [`Error::Parameter`] unless `0 < freqmin < freqmax < Nyquist frequency`.
@@ -72,6 +79,47 @@ pub fn butterworth_highpass(corners: usize, freq: f64, sampling_rate: f64) -> Re
         // Inverting a pole of the unit circle gives its conjugate.
         Pole::Pair(_) => Analogue { num: [1.0, 0.0, 0.0], den: pole.scaled(corner).denominator() },
         Pole::Real(_) => Analogue { num: [0.0, 1.0, 0.0], den: pole.scaled(corner).denominator() },
+    }))
+}
+
+/// Chebyshev low-pass of the second kind that holds 96 dB from `freq` up and loses at most 1 dB below
+/// the highest frequency that `order_max` (1 to [`ORDER_MAX`]) poles allow: ObsPy's
+/// `lowpass_cheby_2`, whose `order_max` is 12, and the antialias filter of its `decimate`.
+///
+/// [`Error::Parameter`] unless `0 < freq < Nyquist frequency`, or when `order_max` is too low for any
+/// useful pass band.
+pub fn chebyshev2_lowpass(order_max: usize, freq: f64, sampling_rate: f64) -> Result<Sos> {
+    /// Pass bands are tried from the stop frequency down, each this much of the one before.
+    const STEP: f64 = 0.99;
+    if !(1..=ORDER_MAX).contains(&order_max) {
+        let reason = format!("this filter has 1 to {ORDER_MAX} poles");
+        return Err(Error::parameter("order_max", order_max, reason));
+    }
+    let stop = warp("freq", freq, sampling_rate)?;
+    let power = |decibel: f64| 10f64.powf(decibel / 10.0) - 1.0;
+    let ratio = (power(STOP_DB) / power(PASS_DB)).sqrt().acosh();
+    let (mut passed, mut order, mut pass) = (freq, usize::MAX, stop);
+    while order > order_max {
+        passed *= STEP;
+        pass = warp("freq", passed, sampling_rate)?;
+        order = (ratio / (stop / pass).acosh()).ceil() as usize;
+    }
+    // Where the attenuation really reaches its stop value with a whole number of poles.
+    let edge = pass * (ratio / order as f64).cosh();
+    let mu = power(STOP_DB).sqrt().asinh() / order as f64;
+    digital(butterworth_poles(order).map(|pole| {
+        // Poles: the inverses of those of the first kind; zeros: the inverses of its extremes.
+        match pole {
+            Pole::Real(_) => {
+                let den = Pole::Real(-edge / mu.sinh()).denominator();
+                Analogue { num: [0.0, 0.0, den[2]], den }
+            }
+            Pole::Pair(p) => {
+                let first_kind = Complex64::new(p.re * mu.sinh(), p.im * mu.cosh());
+                let den = Pole::Pair(first_kind.inv() * edge).denominator();
+                Analogue { num: [den[2] * (p.im / edge).powi(2), 0.0, den[2]], den }
+            }
+        }
     }))
 }
 

@@ -6,10 +6,15 @@
 //! short, of another length) are [`Error::Unfit`](crate::Error::Unfit). NaN spreads as arithmetic
 //! spreads it and never panics.
 
+pub mod amplitude;
+pub mod calculus;
+pub mod decimate;
 pub mod detrend;
 pub mod fft;
 pub mod filter;
+pub mod interpolate;
 pub mod resample;
+pub mod rotate;
 pub mod sos;
 pub mod taper;
 

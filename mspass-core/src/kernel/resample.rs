@@ -1,5 +1,7 @@
 //! Change of the number of samples by Fourier's method.
 
+use std::f64::consts::PI;
+
 use rustfft::num_complex::Complex64;
 
 use super::fft::Scratch;
@@ -42,6 +44,44 @@ pub fn fft_into(x: &mut [f64], out: &mut [f64], scratch: &mut Scratch) -> Result
     }
     spectrum(x, out.len(), scratch);
     scratch.inverse(out);
+    Ok(())
+}
+
+/// Resamples `x` in place to one of `factor` samples (not necessarily whole) as ObsPy's
+/// `Trace.resample` does by default: the spectrum is weighed by a Hann window over all frequencies,
+/// interpolated linearly onto the bins of the new length, `x.len() / factor` rounded down but at least
+/// 1, and cut there.
+///
+/// Here for comparison with ObsPy; [`fft`] keeps the signal below the new Nyquist frequency as it is.
+/// Errors are those of [`fft`], and [`Error::Parameter`] unless `factor` is finite and above 0.
+pub fn fft_hann(x: &mut Vec<f64>, factor: f64, scratch: &mut Scratch) -> Result<()> {
+    if !(factor.is_finite() && factor > 0.0) {
+        return Err(Error::parameter("factor", factor, "a factor is finite and above 0"));
+    }
+    let npts_in = x.len();
+    let npts = ((npts_in as f64 / factor) as usize).max(1);
+    check(npts_in, npts)?;
+    scratch.forward(x, npts_in / 2 + 1);
+    let offset = if npts_in.is_multiple_of(2) { 0.0 } else { 0.5 };
+    let scale = 1.0 / npts_in as f64;
+    for (k, bin) in scratch.spectrum.iter_mut().enumerate() {
+        let angle = 2.0 * PI * (k as f64 - offset) * scale;
+        *bin *= scale * (0.5 + 0.5 * angle.cos());
+    }
+    let (bins, last) = (npts / 2 + 1, scratch.spectrum.len() - 1);
+    scratch.spectrum.resize(bins.max(last + 1), scratch.spectrum[last]);
+    let step = npts_in as f64 / factor / npts as f64;
+    // The step is 1 or more: no bin is overwritten before it was read.
+    for k in 0..bins.min(last + 1) {
+        let place = (k as f64 * step).max(k as f64);
+        let below = (place as usize).min(last);
+        let after = scratch.spectrum[(below + 1).min(last)];
+        let before = scratch.spectrum[below];
+        scratch.spectrum[k] = before + (after - before) * (place - below as f64).min(1.0);
+    }
+    scratch.spectrum.truncate(bins);
+    x.resize(npts, 0.0);
+    scratch.inverse(x);
     Ok(())
 }
 

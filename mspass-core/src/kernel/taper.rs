@@ -113,6 +113,52 @@ pub fn cosine(x: &mut [f64], fraction: f64) -> Result<()> {
     Ok(())
 }
 
+/// How the weights of a ramp rise from 0 to 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Curve {
+    /// A straight line.
+    Linear,
+    /// Half a cosine.
+    Cosine,
+}
+
+/// Mutes `x` before the position `zero` and lets it rise to its full size at the position `one` (both
+/// in samples after the first, not necessarily whole or within `x`): the head of MsPASS's tapers and
+/// its top mute. Equal positions change nothing.
+///
+/// [`Error::Parameter`] when a position is not finite, or `one` lies before `zero`.
+pub fn ramp_up(x: &mut [f64], zero: f64, one: f64, curve: Curve) -> Result<()> {
+    if !(zero.is_finite() && one.is_finite() && zero <= one) {
+        let reason = format!("the ramp to {one} starts at a finite position before it");
+        return Err(Error::parameter("zero", zero, reason));
+    }
+    if zero == one {
+        return Ok(());
+    }
+    // A float beyond the ends of an integer becomes that end.
+    let mute = ((zero.floor() + 1.0) as usize).min(x.len());
+    let end = (one.ceil() as usize).clamp(mute, x.len());
+    x[..mute].fill(0.0);
+    for (i, v) in x[mute..end].iter_mut().enumerate() {
+        let rise = ((mute + i) as f64 - zero) / (one - zero);
+        *v *= match curve {
+            Curve::Linear => rise,
+            Curve::Cosine => 0.5 - 0.5 * (PI * rise).cos(),
+        };
+    }
+    Ok(())
+}
+
+/// Lets `x` fall from its full size at the position `one` and mutes it from the position `zero` on: the
+/// tail of MsPASS's tapers. Otherwise like [`ramp_up`].
+pub fn ramp_down(x: &mut [f64], one: f64, zero: f64, curve: Curve) -> Result<()> {
+    let last = x.len() as f64 - 1.0;
+    x.reverse();
+    let done = ramp_up(x, last - zero, last - one, curve);
+    x.reverse();
+    done
+}
+
 /// Calls `f(i, cos(i step))` for `i` in `0..npts`: exact angles every [`BLOCK`] steps, the angles
 /// between by the addition theorem.
 fn cosines(step: f64, npts: usize, mut f: impl FnMut(usize, f64)) {

@@ -2,8 +2,11 @@
 
 use std::collections::BTreeSet;
 
+use mspass_core::kernel::interpolate::Grid;
 use mspass_core::kernel::taper::{Shape, Side};
-use mspass_core::kernel::{Scratch, Sos, detrend, filter, resample, taper};
+use mspass_core::kernel::{
+    Scratch, Sos, calculus, decimate, detrend, filter, interpolate, resample, rotate, taper,
+};
 use serde_json::Value;
 
 use super::Arrays;
@@ -51,68 +54,155 @@ impl<'a> Parameters<'a> {
 /// The outputs of an operation; nothing when it does not exist here.
 pub(crate) fn run(
     op: &str,
-    parameters: &mut Parameters<'_>,
-    inputs: Arrays,
+    p: &mut Parameters<'_>,
+    mut inputs: Arrays,
 ) -> Option<Result<Arrays, String>> {
-    if !op.starts_with("butterworth_") && !IN_PLACE.contains(&op) {
-        return None;
-    }
-    Some(in_place(op, parameters, inputs))
+    let found = match op {
+        "rotate_ne_rt" | "rotate_zne_lqt" | "rotate_to_zne" => rotate(op, p, inputs),
+        _ => {
+            let x = inputs.remove("x").unwrap_or_default();
+            condition(op, p, x)?.map(|x| Arrays::from([("x".to_owned(), x)]))
+        }
+    };
+    Some(found)
 }
 
-const IN_PLACE: [&str; 8] = [
-    "demean",
-    "detrend_linear",
-    "detrend_simple",
-    "detrend_polynomial",
-    "taper_cosine",
-    "taper",
-    "sosfiltfilt",
-    "resample_fft",
-];
-
-fn in_place(op: &str, p: &mut Parameters<'_>, mut inputs: Arrays) -> Result<Arrays, String> {
-    let mut x = inputs.remove("x").unwrap_or_default();
-    let mut scratch = Scratch::new();
-    let message = |e: mspass_core::Error| e.to_string();
-    match op {
-        "demean" => detrend::demean(&mut x),
-        "detrend_linear" => detrend::linear(&mut x),
-        "detrend_simple" => detrend::simple(&mut x),
+/// Operations of one trace.
+fn condition(op: &str, p: &mut Parameters<'_>, x: Vec<f64>) -> Option<Result<Vec<f64>, String>> {
+    Some(match op {
+        "demean" => apply(x, |x| Ok(detrend::demean(x))),
+        "detrend_linear" => apply(x, |x| Ok(detrend::linear(x))),
+        "detrend_simple" => apply(x, |x| Ok(detrend::simple(x))),
         "detrend_polynomial" => {
-            detrend::polynomial(&mut x, p.count("order")?).map_err(message)?;
+            p.count("order").and_then(|order| apply(x, |x| detrend::polynomial(x, order)))
         }
-        "taper_cosine" => {
-            x = vec![1.0; p.count("npts")?];
-            taper::cosine(&mut x, p.number("fraction_total")?).map_err(message)?;
-        }
-        "taper" => {
-            let shape = match p.word("type")? {
-                "hann" => Shape::Hann,
-                "hamming" => Shape::Hamming,
-                "blackman" => Shape::Blackman,
-                "triang" => Shape::Triangle,
-                other => return Err(format!("no taper {other}")),
-            };
-            let ramp = taper::ramp_npts(x.len(), p.number("max_percentage")?).map_err(message)?;
-            taper::ends(&mut x, ramp, shape, Side::Both);
-        }
+        "taper_cosine" => cosine_taper(p),
+        "taper" => window_taper(p, x),
+        "butterworth_sos" => design("bandpass", p).map(product),
         "sosfiltfilt" => {
-            design("bandpass", p)?.filter_zerophase_padded(&mut x).map_err(message)?;
+            design("bandpass", p).and_then(|sos| apply(x, |x| sos.filter_zerophase_padded(x)))
         }
-        "butterworth_sos" => x = product(design("bandpass", p)?),
-        "resample_fft" => {
-            let npts = x.len() as f64 * p.number("target")? / p.number("sampling_rate")?;
-            resample::fft(&mut x, npts.round_ties_even() as usize, &mut scratch)
-                .map_err(message)?;
+        "butterworth_bandpass" => butterworth("bandpass", p, x),
+        "butterworth_bandstop" => butterworth("bandstop", p, x),
+        "butterworth_lowpass" => butterworth("lowpass", p, x),
+        "butterworth_highpass" => butterworth("highpass", p, x),
+        "resample_fft" => resampled(p, x),
+        "resample_fft_hann" => resampled_hann(p, x),
+        "decimate_obspy" => decimated(p, x),
+        "decimate_fir" => decimated_fir(p, x),
+        "interpolate" => interpolated(p, x),
+        "differentiate" => rate(p).and_then(|r| apply(x, |x| calculus::differentiate(x, 1.0 / r))),
+        "integrate" => rate(p).and_then(|r| apply(x, |x| calculus::integrate(x, 1.0 / r))),
+        _ => return None,
+    })
+}
+
+/// Runs a kernel that works in place.
+fn apply(
+    mut x: Vec<f64>,
+    kernel: impl FnOnce(&mut Vec<f64>) -> mspass_core::Result<()>,
+) -> Result<Vec<f64>, String> {
+    kernel(&mut x).map_err(|e| e.to_string())?;
+    Ok(x)
+}
+
+fn rate(p: &mut Parameters<'_>) -> Result<f64, String> {
+    p.number("sampling_rate")
+}
+
+fn cosine_taper(p: &mut Parameters<'_>) -> Result<Vec<f64>, String> {
+    let (npts, fraction) = (p.count("npts")?, p.number("fraction_total")?);
+    apply(vec![1.0; npts], |x| taper::cosine(x, fraction))
+}
+
+fn window_taper(p: &mut Parameters<'_>, x: Vec<f64>) -> Result<Vec<f64>, String> {
+    let shape = match p.word("type")? {
+        "hann" => Shape::Hann,
+        "hamming" => Shape::Hamming,
+        "blackman" => Shape::Blackman,
+        "triang" => Shape::Triangle,
+        other => return Err(format!("no taper {other}")),
+    };
+    let fraction = p.number("max_percentage")?;
+    apply(x, |x| {
+        let ramp = taper::ramp_npts(x.len(), fraction)?;
+        taper::ends(x, ramp, shape, Side::Both);
+        Ok(())
+    })
+}
+
+fn butterworth(kind: &str, p: &mut Parameters<'_>, x: Vec<f64>) -> Result<Vec<f64>, String> {
+    let (sos, zerophase) = (design(kind, p)?, p.flag("zerophase")?);
+    apply(x, |x| Ok(if zerophase { sos.filter_zerophase(x) } else { sos.filter(x) }))
+}
+
+fn resampled(p: &mut Parameters<'_>, x: Vec<f64>) -> Result<Vec<f64>, String> {
+    let npts = (x.len() as f64 * p.number("target")? / rate(p)?).round_ties_even();
+    apply(x, |x| resample::fft(x, npts as usize, &mut Scratch::new()))
+}
+
+fn resampled_hann(p: &mut Parameters<'_>, x: Vec<f64>) -> Result<Vec<f64>, String> {
+    let factor = rate(p)? / p.number("target")?;
+    apply(x, |x| resample::fft_hann(x, factor, &mut Scratch::new()))
+}
+
+fn decimated(p: &mut Parameters<'_>, x: Vec<f64>) -> Result<Vec<f64>, String> {
+    let (rate, factor) = (rate(p)?, p.count("factor")?);
+    apply(x, |x| {
+        filter::chebyshev2_lowpass(12, rate / 2.0 / factor as f64, rate)?.filter(x);
+        decimate::keep_every(x, factor)
+    })
+}
+
+fn decimated_fir(p: &mut Parameters<'_>, x: Vec<f64>) -> Result<Vec<f64>, String> {
+    let (_, factor) = (rate(p)?, p.count("factor")?);
+    let decimator = decimate::FirDecimator::new(factor).map_err(|e| e.to_string())?;
+    let mut out = Vec::new();
+    decimator.apply(&x, &mut out);
+    Ok(out)
+}
+
+fn interpolated(p: &mut Parameters<'_>, x: Vec<f64>) -> Result<Vec<f64>, String> {
+    let rate = rate(p)?;
+    let start = p.number("start_offset_s")? * rate;
+    let grid = Grid { start, step: rate / p.number("target")? };
+    let mut out = vec![0.0; p.count("npts")?];
+    let done = match p.word("method")? {
+        "linear" => interpolate::linear(&x, grid, &mut out),
+        "cubic" => interpolate::cubic(&x, grid, &mut out, &mut Scratch::new()),
+        "weighted_average_slopes" => interpolate::weighted_average_slopes(&x, grid, &mut out),
+        "lanczos" => interpolate::lanczos(&x, grid, p.count("a")?, &mut out),
+        other => return Err(format!("no interpolation {other}")),
+    };
+    done.map(|()| out).map_err(|e| e.to_string())
+}
+
+fn rotate(op: &str, p: &mut Parameters<'_>, mut inputs: Arrays) -> Result<Arrays, String> {
+    let mut take = |name: &str| inputs.remove(name).ok_or(format!("no component {name}"));
+    let name = |names: [&str; 3], [a, b, c]: [Vec<f64>; 3]| {
+        Arrays::from([(names[0].into(), a), (names[1].into(), b), (names[2].into(), c)])
+    };
+    let (done, outputs) = match op {
+        "rotate_ne_rt" => {
+            let (mut n, mut e) = (take("n")?, take("e")?);
+            let done = rotate::ne_to_rt(&mut n, &mut e, p.number("back_azimuth")?);
+            (done, Arrays::from([("r".into(), n), ("t".into(), e)]))
+        }
+        "rotate_zne_lqt" => {
+            let (mut z, mut n, mut e) = (take("z")?, take("n")?, take("e")?);
+            let (back_azimuth, incidence) = (p.number("back_azimuth")?, p.number("inclination")?);
+            let done = rotate::zne_to_lqt([&mut z, &mut n, &mut e], back_azimuth, incidence);
+            (done, name(["l", "q", "t"], [z, n, e]))
         }
         _ => {
-            let kind = op.strip_prefix("butterworth_").ok_or("not an operation")?;
-            let sos = design(kind, p)?;
-            if p.flag("zerophase")? { sos.filter_zerophase(&mut x) } else { sos.filter(&mut x) }
+            let (mut u, mut v, mut w) = (take("u")?, take("v")?, take("w")?);
+            let axes: [(f64, f64); 3] = serde_json::from_value(p.value("azimuth_dip")?.clone())
+                .map_err(|e| format!("azimuth_dip: {e}"))?;
+            let done = rotate::to_zne([&mut u, &mut v, &mut w], axes);
+            (done, name(["z", "n", "e"], [u, v, w]))
         }
-    }
-    Ok(Arrays::from([("x".to_owned(), x)]))
+    };
+    done.map(|()| outputs).map_err(|e| e.to_string())
 }
 
 fn design(kind: &str, p: &mut Parameters<'_>) -> Result<Sos, String> {

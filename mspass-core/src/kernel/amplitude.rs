@@ -1,0 +1,79 @@
+//! How large a trace is, by the four measures of MsPASS's `scale`.
+//!
+//! Three-component data are measured by the [`lengths`] of their vectors. A sample that is not a
+//! number makes every measure not a number.
+
+use super::fft::{Scratch, fit};
+use crate::error::{Error, Result};
+
+/// The largest absolute value; 0 for no samples.
+///
+/// ```
+/// use mspass_core::kernel::{Scratch, amplitude};
+/// let x = [3.0, -4.0, 0.0, 1.0];
+/// assert_eq!(amplitude::peak(&x), 4.0);
+/// assert_eq!(amplitude::rms(&x), 6.5f64.sqrt());
+/// assert_eq!(amplitude::mad(&x, &mut Scratch::new()), 3.0);
+/// ```
+pub fn peak(x: &[f64]) -> f64 {
+    let largest = x.iter().fold(0.0, |max, v| f64::max(max, v.abs()));
+    if x.iter().any(|v| v.is_nan()) { f64::NAN } else { largest }
+}
+
+/// The root of the mean square; 0 for no samples.
+pub fn rms(x: &[f64]) -> f64 {
+    if x.is_empty() {
+        return 0.0;
+    }
+    let sum = x.chunks(4096).map(|block| {
+        let (whole, rest) = block.as_chunks::<8>();
+        let mut sums = [0.0; 8];
+        for chunk in whole {
+            for (sum, v) in sums.iter_mut().zip(chunk) {
+                *sum += v * v;
+            }
+        }
+        sums.iter().sum::<f64>() + rest.iter().map(|v| v * v).sum::<f64>()
+    });
+    (sum.sum::<f64>() / x.len() as f64).sqrt()
+}
+
+/// The absolute value that `fraction` (above 0, at most 1) of all absolute values lie below: number
+/// `fraction * npts` of them in order, counted from 0; 0 for no samples.
+pub fn perc(x: &[f64], fraction: f64, scratch: &mut Scratch) -> Result<f64> {
+    if !(fraction > 0.0 && fraction <= 1.0) {
+        return Err(Error::parameter("fraction", fraction, "a fraction is above 0 and at most 1"));
+    }
+    if x.is_empty() {
+        return Ok(0.0);
+    }
+    if x.iter().any(|v| v.is_nan()) {
+        return Ok(f64::NAN);
+    }
+    fit(&mut scratch.samples, x.len(), 0.0);
+    for (to, v) in scratch.samples.iter_mut().zip(x) {
+        *to = v.abs();
+    }
+    let place = ((fraction * x.len() as f64) as usize).min(x.len() - 1);
+    Ok(*scratch.samples.select_nth_unstable_by(place, f64::total_cmp).1)
+}
+
+/// The median of the absolute values, the greater of the middle two for an even number; 0 for no
+/// samples.
+pub fn mad(x: &[f64], scratch: &mut Scratch) -> f64 {
+    perc(x, 0.5, scratch).expect("a half is a fraction")
+}
+
+/// Writes the lengths of the vectors that three components form.
+///
+/// [`Error::Unfit`] when the components differ in length.
+pub fn lengths(components: [&[f64]; 3], out: &mut Vec<f64>) -> Result<()> {
+    let [a, b, c] = components;
+    if a.len() != b.len() || a.len() != c.len() {
+        let counts = components.map(<[f64]>::len);
+        return Err(Error::unfit(format!("components of {counts:?} samples do not go together")));
+    }
+    out.clear();
+    out.extend(a.iter().zip(b).zip(c).map(|((a, b), c)| (a * a + b * b + c * c).sqrt()));
+    Ok(())
+}

@@ -141,7 +141,7 @@ fn a_mongod_that_does_not_start_says_why() {
 #[test]
 fn a_long_path_is_no_obstacle() {
     let folder = folder();
-    let long = folder.path().join("n".repeat(100)).join("m".repeat(100));
+    let long = folder.path().join("n".repeat(100)).join("Large @ 100 % \u{e9}");
     let server = start(&long);
     let uri = server.uri("x");
     assert_eq!(open(&server).find("c", &Find::default()).unwrap().count(), 0);

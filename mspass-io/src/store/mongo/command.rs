@@ -75,7 +75,7 @@ impl<'a> Updates<'a> {
 
 /// Runs an idempotent write command.
 pub(super) fn write(link: &Link, command: &RawDocumentBuf) -> Result<(), Failure> {
-    link.ask(|database| {
+    link.idempotent(|database| {
         let command = command.clone();
         async move { Failure::in_reply(&database.run_raw_command(command).await?) }
     })

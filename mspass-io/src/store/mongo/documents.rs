@@ -22,7 +22,7 @@ const INDEX_EXISTS: [i32; 2] = [85, 86];
 impl DocumentStore for MongoStore {
     fn find(&self, collection: &str, find: &Find) -> Result<Cursor> {
         let options = find_options(find);
-        let cursor = self.link.ask(|database| {
+        let cursor = self.link.idempotent(|database| {
             let query = raw(&database, collection);
             let (filter, options) = (find.filter.clone(), options.clone());
             async move { Ok(query.find(filter).with_options(options).batch().await?) }
@@ -87,7 +87,7 @@ impl DocumentStore for MongoStore {
     }
 
     fn count(&self, collection: &str, filter: &Document) -> Result<u64> {
-        let count = self.link.ask(|database| {
+        let count = self.link.idempotent(|database| {
             let (target, filter) = (raw(&database, collection), filter.clone());
             async move { Ok(target.count_documents(filter).await?) }
         });
@@ -95,7 +95,7 @@ impl DocumentStore for MongoStore {
     }
 
     fn distinct(&self, collection: &str, path: &str, filter: &Document) -> Result<Vec<Bson>> {
-        let values = self.link.ask(|database| {
+        let values = self.link.idempotent(|database| {
             let target = raw(&database, collection);
             let (path, filter) = (path.to_owned(), filter.clone());
             async move { Ok(target.distinct(path, filter).await?) }
@@ -114,7 +114,7 @@ impl DocumentStore for MongoStore {
         // Refuses the names that no group can have.
         Grouping::new(keys, aggregates)?;
         let pipeline = group_pipeline(filter, keys, aggregates);
-        let cursor = self.link.ask(|database| {
+        let cursor = self.link.idempotent(|database| {
             let (target, pipeline) = (raw(&database, collection), pipeline.clone());
             async move { Ok(target.aggregate(pipeline).allow_disk_use(true).batch().await?) }
         });
@@ -123,7 +123,7 @@ impl DocumentStore for MongoStore {
     }
 
     fn create_index(&self, collection: &str, keys: &Document) -> Result<()> {
-        let made = self.link.ask(|database| {
+        let made = self.link.idempotent(|database| {
             let target = raw(&database, collection);
             let index = IndexModel::builder().keys(keys.clone()).build();
             async move { Ok(target.create_index(index).await.map(drop)?) }
@@ -137,7 +137,7 @@ impl DocumentStore for MongoStore {
     }
 
     fn collections(&self) -> Result<Vec<String>> {
-        let names = self.link.ask(|database| async move {
+        let names = self.link.idempotent(|database| async move {
             let mut held = Vec::new();
             for name in database.list_collection_names().await? {
                 let is_own = name.starts_with("system.") || name.starts_with("fs.");

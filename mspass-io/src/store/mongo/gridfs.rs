@@ -69,7 +69,7 @@ impl BlobStore for MongoStore {
     fn delete(&self, ids: &[ObjectId]) -> Result<u64> {
         let delete = |ids: &[ObjectId]| {
             let deleted = delete_files(&self.link, ids)?;
-            self.link.ask(|database| {
+            self.link.idempotent(|database| {
                 let filter = doc! {"files_id": {"$in": ids}};
                 async move { Ok(chunks(&database).delete_many(filter).await.map(drop)?) }
             })?;
@@ -80,7 +80,7 @@ impl BlobStore for MongoStore {
     }
 
     fn ids(&self) -> Result<Vec<ObjectId>> {
-        let ids = self.link.ask(|database| async move {
+        let ids = self.link.idempotent(|database| async move {
             let files = files(&database);
             let query = files.find(doc! {}).projection(doc! {"_id": 1}).sort(doc! {"_id": 1});
             let mut cursor = query.await?;
@@ -320,7 +320,7 @@ fn chunk_id(blob: ObjectId, n: i32) -> ObjectId {
 }
 
 fn read(link: &Link, id: ObjectId) -> Result<Option<Bytes>, Failure> {
-    link.ask(|database| async move {
+    link.idempotent(|database| async move {
         let (files, chunks) = (files(&database), chunks(&database));
         let description = async { files.find_one(doc! {"_id": id}).await };
         let chunks = chunks.find(doc! {"files_id": id}).sort(doc! {"n": 1}).allow_disk_use(true);

@@ -59,7 +59,7 @@ impl Link {
         self.repeat(|| self.once(&work))
     }
 
-    /// As [`ask`](Self::ask), for work that waits by itself.
+    /// As [`idempotent`](Self::idempotent), for work that waits by itself.
     pub(super) fn repeat<T>(&self, work: impl Fn() -> Result<T, Failure>) -> Result<T, Failure> {
         for attempt in 1..ATTEMPTS_MAX {
             match work() {

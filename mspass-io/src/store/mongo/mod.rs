@@ -151,7 +151,7 @@ impl MongoStore {
     /// [`Error::Store`] when the server does not answer or refuses.
     pub fn drop_database(&self) -> Result<()> {
         self.link
-            .ask(|database| async move { Ok(database.drop().await?) })
+            .idempotent(|database| async move { Ok(database.drop().await?) })
             .map_err(|failure| failure.during(format!("delete database {}", self.name())))
     }
 }

@@ -6,6 +6,8 @@
 mod mongod;
 
 use std::net::TcpListener;
+use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bson::oid::ObjectId;
@@ -13,8 +15,9 @@ use bson::spec::BinarySubtype;
 use bson::{Binary, Bson, Document, doc};
 use bytes::Bytes;
 use mspass_io::Error;
+use mspass_io::db::diff::{DiffOptions, diff};
 use mspass_io::store::mongo::{MongoOptions, MongoStore};
-use mspass_io::store::{Blob, BlobStore, DocumentStore, Find};
+use mspass_io::store::{Blob, BlobStore, Database, DocumentStore, Find, MemoryStore};
 
 /// Bytes in a chunk of GridFS.
 const CHUNK: usize = 261_120;
@@ -279,4 +282,93 @@ fn an_unreachable_server_is_one_clear_sentence_in_good_time() {
         assert!(!text.contains("secret") && !text.contains('\n') && text.len() < 200, "{text}");
         println!("{text}");
     }
+}
+
+#[test]
+fn a_database_compares_equal_to_the_same_in_memory() {
+    let mongo = mongod::store("compared").database();
+    let memory = Database::of(Arc::new(MemoryStore::new()));
+    let date = bson::DateTime::from_millis(1_267_252_407_969);
+    let binary = Binary { subtype: BinarySubtype::Generic, bytes: vec![1, 2, 3] };
+    let samples = blob(8, CHUNK + 8);
+    // Of all types that an `_id` may have, in no order.
+    let ids: Vec<Bson> = vec![
+        Bson::from("b"),
+        Bson::from(2.5),
+        Bson::from(samples.id),
+        Bson::from(-3),
+        Bson::from(1_i64 << 40),
+        Bson::from(f64::NAN),
+        Bson::Null,
+        Bson::from(date),
+        Bson::from(binary),
+        Bson::from(true),
+        Bson::from(doc! {"b": 1, "a": "x"}),
+        Bson::from(doc! {"b": 1}),
+        Bson::from("a longer text"),
+        Bson::from(""),
+        Bson::MaxKey,
+        Bson::Timestamp(bson::Timestamp { time: 5, increment: 6 }),
+    ];
+    let documents: Vec<_> = ids
+        .iter()
+        .map(|id| doc! {"v": 1.5, "_id": id.clone(), "storage_mode": "gridfs", "gridfs_id": samples.id})
+        .collect();
+    for database in [&mongo, &memory] {
+        database.documents.insert("c", &documents).unwrap();
+        database.blobs.put(std::slice::from_ref(&samples)).unwrap();
+    }
+    let equal = diff(&mongo, &memory, &DiffOptions::default()).unwrap();
+    assert!(equal.is_equal(), "{equal}");
+    assert_eq!((equal.collections[0].left, equal.collections[0].blobs), (16, 16));
+    memory.documents.update("c", &doc! {"_id": "b"}, &doc! {"$set": {"v": 2}}).unwrap();
+    memory.documents.delete("c", &doc! {"_id": true}).unwrap();
+    let changed = diff(&mongo, &memory, &DiffOptions::default()).unwrap();
+    let counts = &changed.collections[0];
+    assert_eq!((counts.differing, counts.only_left, counts.only_right), (1, 1, 0));
+    assert_eq!(counts.first.as_ref().unwrap().id, Bson::from("b"), "{changed}");
+}
+
+#[test]
+fn a_database_written_by_mspass_is_read() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/data/mspass/made");
+    if !folder.is_dir() {
+        println!("skipped: {} is not there", folder.display());
+        return;
+    }
+    let store = mongod::store("mspass");
+    let expected = std::fs::read_to_string(folder.join("expected.json")).unwrap();
+    let expected: serde_json::Value = serde_json::from_str(&expected).unwrap();
+    for (collection, count) in expected["counts"].as_object().unwrap() {
+        let dump = std::fs::read(folder.join(format!("{collection}.bson"))).unwrap();
+        let mut rest = dump.as_slice();
+        let mut documents = Vec::new();
+        while !rest.is_empty() {
+            documents.push(Document::from_reader(&mut rest).unwrap());
+        }
+        assert_eq!(documents.len() as u64, count.as_u64().unwrap());
+        store.insert(collection, &documents).unwrap();
+    }
+    let mut compared = 0;
+    for read in expected["reads"].as_array().unwrap() {
+        let metadata = &read["metadata"];
+        let is_whole = read["elog"].as_array().is_some_and(Vec::is_empty);
+        if metadata["storage_mode"] != "gridfs" || read["live"] != true || !is_whole {
+            continue;
+        }
+        let id = ObjectId::parse_str(metadata["gridfs_id"].as_str().unwrap()).unwrap();
+        let samples = store.read(id).unwrap();
+        let npts = read["npts"].as_u64().unwrap() as usize;
+        // A Seismogram is stored component after component.
+        for (i, component) in read["components"].as_array().unwrap().iter().enumerate() {
+            let from = i * npts * 8;
+            let first = f64::from_le_bytes(samples[from..from + 8].try_into().unwrap());
+            let due = component["first"][0].as_f64().unwrap();
+            // The JSON reader may round the last digit in another way.
+            assert!((first - due).abs() <= 1e-15 * due.abs(), "{first} {due} {metadata}");
+        }
+        compared += 1;
+    }
+    assert!(compared > 20, "{compared}");
+    assert_eq!(store.ids().unwrap().len(), 32);
 }

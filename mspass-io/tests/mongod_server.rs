@@ -6,11 +6,13 @@
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use bson::doc;
+use bson::oid::ObjectId;
 use mspass_io::store::mongo::{MongoOptions, MongoStore, MongodOptions, MongodServer};
-use mspass_io::store::{DocumentStore, Find};
+use mspass_io::store::{Blob, BlobStore, DocumentStore, Find};
 
 /// Names the folder in which the child process of a test shall hold a server.
 const HOLDER: &str = "MSPASS_TEST_HOLDS_SERVER";
@@ -74,6 +76,42 @@ fn a_killed_mongod_is_reported_and_recovers_when_started_again() {
 }
 
 #[test]
+fn idempotent_calls_wait_for_a_server_that_comes_back() {
+    let folder = folder();
+    let server = start(folder.path());
+    let options = MongoOptions::default().selection_time(Duration::from_secs(60));
+    let store = MongoStore::open(&server.uri("x"), &options).unwrap();
+    let stopped = AtomicBool::new(false);
+    let rounds = std::thread::scope(|scope| {
+        let writer = scope.spawn(|| {
+            let mut rounds = 0;
+            while !stopped.load(Ordering::Relaxed) {
+                let batch: Vec<_> = (0..100).map(|i| doc! {"_id": rounds * 100 + i}).collect();
+                store.upsert("c", &batch).unwrap();
+                let id = ObjectId::new();
+                store.put(&[Blob { id, bytes: vec![7; 1000].into() }]).unwrap();
+                assert_eq!(store.read(id).unwrap().len(), 1000);
+                rounds += 1;
+                assert_eq!(store.count("c", &doc! {}).unwrap(), rounds as u64 * 100);
+            }
+            rounds
+        });
+        while store.count("c", &doc! {}).unwrap() < 500 {}
+        kill(mongod_pid(folder.path()));
+        server.stop().unwrap_err();
+        let server = start(folder.path());
+        let acknowledged = store.count("c", &doc! {}).unwrap();
+        assert!(acknowledged >= 500, "{acknowledged}");
+        while store.count("c", &doc! {}).unwrap() < acknowledged + 300 {}
+        stopped.store(true, Ordering::Relaxed);
+        let rounds: i32 = writer.join().unwrap();
+        drop(server);
+        rounds
+    });
+    assert!(rounds > 5, "{rounds}");
+}
+
+#[test]
 fn a_folder_in_use_is_refused_at_once() {
     let folder = folder();
     let _server = start(folder.path());
@@ -81,8 +119,7 @@ fn a_folder_in_use_is_refused_at_once() {
     let error = MongodServer::start(folder.path(), &MongodOptions::default()).unwrap_err();
     assert!(before.elapsed() < Duration::from_secs(1), "{:?}", before.elapsed());
     let text = error.to_string();
-    let holder = format!("is in use by mongod_server-");
-    assert!(text.contains(&holder), "{text}");
+    assert!(text.contains("is in use by mongod_server-"), "{text}");
     assert!(text.contains(&format!("(pid {})", std::process::id())), "{text}");
 }
 
@@ -104,7 +141,7 @@ fn a_mongod_that_does_not_start_says_why() {
 #[test]
 fn a_long_path_is_no_obstacle() {
     let folder = folder();
-    let long = folder.path().join("n".repeat(100)).join("m".repeat(100));
+    let long = folder.path().join("n".repeat(100)).join("Large @ 100 % \u{e9}");
     let server = start(&long);
     let uri = server.uri("x");
     assert_eq!(open(&server).find("c", &Find::default()).unwrap().count(), 0);

@@ -1,11 +1,10 @@
 //! Update commands that carry many statements each.
 
 use bson::raw::RawDocumentBuf;
-use bson::{Document, RawArrayBuf, RawDocument, rawdoc};
+use bson::{RawArrayBuf, RawDocument, rawdoc};
 
-use super::Link;
-use super::driver::Pending;
 use super::failure::{DUPLICATE_KEY, Failure};
+use super::link::Link;
 
 /// Statements in one command.
 const STATEMENTS_MAX: usize = 1000;
@@ -30,7 +29,7 @@ impl<'a> Updates<'a> {
     }
 
     /// Adds "put `update` where `filter` matches, or insert it". `update` is a whole document or
-    /// operators; the statement must be idempotent, as it is repeated after a lost connection.
+    /// operators; the statement must be idempotent, as it may be repeated.
     pub(super) fn upsert(
         &mut self,
         filter: &RawDocument,
@@ -66,28 +65,18 @@ impl<'a> Updates<'a> {
             "writeConcern": {"w": "majority", "j": true},
         };
         (self.count, self.bytes) = (0, 0);
-        begin_idempotent(self.link, command).wait().map(drop)
+        match write(self.link, &command) {
+            // Two writers of one new `_id` can meet; the second time it is there.
+            Err(failure) if failure.code() == Some(DUPLICATE_KEY) => write(self.link, &command),
+            other => other,
+        }
     }
 }
 
-/// Starts a write command that may be repeated: it is, once, after a transient failure.
-pub(super) fn begin_idempotent(link: &Link, command: RawDocumentBuf) -> Pending<Document> {
-    let database = link.database.clone();
-    link.driver.begin(async move {
-        let first = run(&database, command.clone()).await;
-        match first {
-            // Two writers of the same new `_id` can meet: the second time it is there.
-            Err(failure) if failure.is_transient() || failure.code() == Some(DUPLICATE_KEY) => {
-                tracing::debug!("MongoDB command repeated after: {}", failure.text());
-                run(&database, command).await
-            }
-            other => other,
-        }
+/// Runs an idempotent write command.
+pub(super) fn write(link: &Link, command: &RawDocumentBuf) -> Result<(), Failure> {
+    link.idempotent(|database| {
+        let command = command.clone();
+        async move { Failure::in_reply(&database.run_raw_command(command).await?) }
     })
-}
-
-async fn run(database: &mongodb::Database, command: RawDocumentBuf) -> Result<Document, Failure> {
-    let reply = database.run_raw_command(command).await?;
-    Failure::in_reply(&reply)?;
-    Ok(reply)
 }

@@ -9,9 +9,9 @@ use futures_core::Stream;
 use mongodb::raw_batch_cursor::{RawBatch, RawBatchCursor};
 use tokio::sync::mpsc::UnboundedSender;
 
-use super::Link;
 use super::driver::COMMAND_TIME_MAX;
 use super::failure::Failure;
+use super::link::Link;
 use crate::error::Result;
 
 /// Batches held at most: the one being read and the one fetched meanwhile. A batch is what the

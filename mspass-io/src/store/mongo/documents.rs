@@ -2,15 +2,15 @@
 
 use bson::oid::ObjectId;
 use bson::{Bson, Document, RawBson, RawDocumentBuf, doc, rawdoc};
-use mongodb::IndexModel;
 use mongodb::options::FindOptions;
+use mongodb::{Collection, IndexModel};
 
+use super::MongoStore;
 use super::command::Updates;
 use super::cursor::Batches;
 use super::failure::{DUPLICATE_KEY, Failure};
-use super::{Link, MongoStore};
 use crate::error::{Error, Result};
-use crate::query::{DOCUMENT_BYTES_MAX, encode_key};
+use crate::query::{DOCUMENT_BYTES_MAX, Grouping, encode_key};
 use crate::store::{Aggregate, Cursor, DocumentStore, Find};
 
 /// Documents asked for in one reply of the server.
@@ -19,21 +19,15 @@ const BATCH_DOCUMENTS: u32 = 1000;
 /// Codes with which MongoDB says that the keys are indexed already, though under other options.
 const INDEX_EXISTS: [i32; 2] = [85, 86];
 
-impl Link {
-    fn collection(&self, name: &str) -> mongodb::Collection<RawDocumentBuf> {
-        self.database.collection(name)
-    }
-}
-
 impl DocumentStore for MongoStore {
     fn find(&self, collection: &str, find: &Find) -> Result<Cursor> {
-        let target = self.link.collection(collection);
-        let (filter, options) = (find.filter.clone(), find_options(find));
-        let cursor = self
-            .link
-            .driver
-            .run(async move { Ok(target.find(filter).with_options(options).batch().await?) })
-            .map_err(|failure| failure.during(format!("read {collection}")))?;
+        let options = find_options(find);
+        let cursor = self.link.idempotent(|database| {
+            let query = raw(&database, collection);
+            let (filter, options) = (find.filter.clone(), options.clone());
+            async move { Ok(query.find(filter).with_options(options).batch().await?) }
+        });
+        let cursor = cursor.map_err(|failure| failure.during(format!("read {collection}")))?;
         Ok(Box::new(Batches::new(&self.link, collection, cursor)))
     }
 
@@ -41,19 +35,16 @@ impl DocumentStore for MongoStore {
         if documents.is_empty() {
             return Ok(Vec::new());
         }
-        let action = || format!("insert into {collection}");
-        let mut ids = Vec::with_capacity(documents.len());
-        let mut raw = Vec::with_capacity(documents.len());
+        let (mut ids, mut encoded) = (Vec::new(), Vec::new());
         for document in documents {
             let (id, document) = identified(document)?;
             ids.push(id);
-            raw.push(document);
+            encoded.push(document);
         }
-        let target = self.link.collection(collection);
-        let inserted = self
-            .link
-            .driver
-            .run(async move { Ok(target.insert_many(raw).ordered(true).await.map(drop)?) });
+        let inserted = self.link.once(|database| {
+            let target = raw(&database, collection);
+            async move { Ok(target.insert_many(encoded).ordered(true).await.map(drop)?) }
+        });
         match inserted {
             Ok(()) => Ok(ids),
             Err(Failure::Write { index, code: DUPLICATE_KEY, message })
@@ -63,7 +54,7 @@ impl DocumentStore for MongoStore {
                 let id = id.into_relaxed_extjson().to_string();
                 Err(Error::DuplicateKey { collection: collection.to_owned(), id })
             }
-            Err(failure) => Err(failure.during(action())),
+            Err(failure) => Err(failure.during(format!("insert into {collection}"))),
         }
     }
 
@@ -79,39 +70,38 @@ impl DocumentStore for MongoStore {
     }
 
     fn update(&self, collection: &str, filter: &Document, update: &Document) -> Result<u64> {
-        let target = self.link.collection(collection);
-        let (filter, update) = (filter.clone(), update.clone());
-        self.link
-            .driver
-            .run(async move { Ok(target.update_many(filter, update).await?.matched_count) })
-            .map_err(|failure| failure.during(format!("update {collection}")))
+        let matched = self.link.once(|database| {
+            let target = raw(&database, collection);
+            let (filter, update) = (filter.clone(), update.clone());
+            async move { Ok(target.update_many(filter, update).await?.matched_count) }
+        });
+        matched.map_err(|failure| failure.during(format!("update {collection}")))
     }
 
     fn delete(&self, collection: &str, filter: &Document) -> Result<u64> {
-        let (target, filter) = (self.link.collection(collection), filter.clone());
-        self.link
-            .driver
-            .run(async move { Ok(target.delete_many(filter).await?.deleted_count) })
-            .map_err(|failure| failure.during(format!("delete from {collection}")))
+        let deleted = self.link.once(|database| {
+            let (target, filter) = (raw(&database, collection), filter.clone());
+            async move { Ok(target.delete_many(filter).await?.deleted_count) }
+        });
+        deleted.map_err(|failure| failure.during(format!("delete from {collection}")))
     }
 
     fn count(&self, collection: &str, filter: &Document) -> Result<u64> {
-        let (target, filter) = (self.link.collection(collection), filter.clone());
-        self.link
-            .driver
-            .run(async move { Ok(target.count_documents(filter).await?) })
-            .map_err(|failure| failure.during(format!("count {collection}")))
+        let count = self.link.idempotent(|database| {
+            let (target, filter) = (raw(&database, collection), filter.clone());
+            async move { Ok(target.count_documents(filter).await?) }
+        });
+        count.map_err(|failure| failure.during(format!("count {collection}")))
     }
 
     fn distinct(&self, collection: &str, path: &str, filter: &Document) -> Result<Vec<Bson>> {
-        let target = self.link.collection(collection);
-        let (path, filter) = (path.to_owned(), filter.clone());
-        let values = self
-            .link
-            .driver
-            .run(async move { Ok(target.distinct(path, filter).await?) })
-            .map_err(|failure| failure.during(format!("list values in {collection}")))?;
-        in_order(values)
+        let values = self.link.idempotent(|database| {
+            let target = raw(&database, collection);
+            let (path, filter) = (path.to_owned(), filter.clone());
+            async move { Ok(target.distinct(path, filter).await?) }
+        });
+        let failed = |failure: Failure| failure.during(format!("list values in {collection}"));
+        in_order(values.map_err(failed)?)
     }
 
     fn group(
@@ -121,22 +111,23 @@ impl DocumentStore for MongoStore {
         keys: &[&str],
         aggregates: &[(&str, Aggregate, &str)],
     ) -> Result<Vec<Document>> {
-        let failed = |failure: Failure| failure.during(format!("group {collection}"));
+        // Refuses the names that no group can have.
+        Grouping::new(keys, aggregates)?;
         let pipeline = group_pipeline(filter, keys, aggregates);
-        let target = self.link.collection(collection);
-        let cursor = self
-            .link
-            .driver
-            .run(async move { Ok(target.aggregate(pipeline).allow_disk_use(true).batch().await?) })
-            .map_err(failed)?;
+        let cursor = self.link.idempotent(|database| {
+            let (target, pipeline) = (raw(&database, collection), pipeline.clone());
+            async move { Ok(target.aggregate(pipeline).allow_disk_use(true).batch().await?) }
+        });
+        let cursor = cursor.map_err(|failure| failure.during(format!("group {collection}")))?;
         Batches::new(&self.link, collection, cursor).collect()
     }
 
     fn create_index(&self, collection: &str, keys: &Document) -> Result<()> {
-        let target = self.link.collection(collection);
-        let index = IndexModel::builder().keys(keys.clone()).build();
-        let made =
-            self.link.driver.run(async move { Ok(target.create_index(index).await.map(drop)?) });
+        let made = self.link.idempotent(|database| {
+            let target = raw(&database, collection);
+            let index = IndexModel::builder().keys(keys.clone()).build();
+            async move { Ok(target.create_index(index).await.map(drop)?) }
+        });
         match made {
             Err(failure) if failure.code().is_some_and(|code| INDEX_EXISTS.contains(&code)) => {
                 Ok(())
@@ -146,25 +137,24 @@ impl DocumentStore for MongoStore {
     }
 
     fn collections(&self) -> Result<Vec<String>> {
-        let database = self.link.database.clone();
-        self.link
-            .driver
-            .run(async move {
-                let mut held = Vec::new();
-                for name in database.list_collection_names().await? {
-                    if name.starts_with("system.") || name.starts_with("fs.") {
-                        continue;
-                    }
-                    let collection = database.collection::<RawDocumentBuf>(&name);
-                    if collection.find_one(doc! {}).projection(doc! {"_id": 1}).await?.is_some() {
-                        held.push(name);
-                    }
+        let names = self.link.idempotent(|database| async move {
+            let mut held = Vec::new();
+            for name in database.list_collection_names().await? {
+                let is_own = name.starts_with("system.") || name.starts_with("fs.");
+                if !is_own && raw(&database, &name).find_one(doc! {}).await?.is_some() {
+                    held.push(name);
                 }
-                held.sort_unstable();
-                Ok(held)
-            })
-            .map_err(|failure| failure.during("list its collections"))
+            }
+            held.sort_unstable();
+            Ok(held)
+        });
+        names.map_err(|failure| failure.during("list its collections"))
     }
+}
+
+/// A collection whose documents stay bytes.
+fn raw(database: &mongodb::Database, collection: &str) -> Collection<RawDocumentBuf> {
+    database.collection(collection)
 }
 
 fn find_options(find: &Find) -> FindOptions {

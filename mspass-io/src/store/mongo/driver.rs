@@ -71,7 +71,9 @@ impl Driver {
 impl Drop for Driver {
     fn drop(&mut self) {
         self.stop.take();
-        if let Some(thread) = self.thread.take() {
+        if let Some(thread) = self.thread.take()
+            && thread.thread().id() != std::thread::current().id()
+        {
             // It fails only if the runtime panicked, which has been reported then.
             let _ = thread.join();
         }

@@ -10,7 +10,8 @@ const STORE: &str = "MongoDB";
 
 /// Codes with which a server refuses a filter, update, sort, projection or pipeline. Those of the
 /// form `LocationN` are refusals of the same kind, without a name of their own.
-const QUERY_CODES: [i32; 13] = [2, 9, 14, 28, 31, 40, 52, 54, 55, 56, 57, 66, 168];
+const QUERY_CODES: [i32; 18] =
+    [2, 9, 14, 15, 28, 31, 40, 52, 53, 54, 55, 56, 57, 66, 67, 73, 168, 197];
 
 /// Codes of a server that is stopping, starting or no longer primary: the same command may
 /// succeed on the next server.

@@ -14,16 +14,17 @@ use bson::spec::BinarySubtype;
 use bson::{Bson, DateTime, Document, RawArrayBuf, RawBinaryRef, RawDocumentBuf, doc, rawdoc};
 use bytes::Bytes;
 use futures_core::Stream;
-use mongodb::IndexModel;
 use mongodb::error::ErrorKind;
 use mongodb::options::IndexOptions;
 use mongodb::raw_batch_cursor::RawBatchCursor;
+use mongodb::{Collection, Database, IndexModel};
 use xxhash_rust::xxh3::xxh3_128;
 
-use super::command::{Updates, begin_idempotent};
+use super::MongoStore;
+use super::command::Updates;
 use super::driver::Pending;
 use super::failure::{DUPLICATE_KEY, Failure};
-use super::{Link, MongoStore};
+use super::link::Link;
 use crate::error::{Error, Result};
 use crate::store::{Blob, BlobStore};
 
@@ -50,7 +51,13 @@ const RESERVED_BYTES_MAX: usize = 64 << 20;
 
 impl BlobStore for MongoStore {
     fn put(&self, blobs: &[Blob]) -> Result<()> {
-        put(&self.link, blobs).map_err(|failure| failure.during("write samples"))
+        let blobs = last_of_each(blobs);
+        if blobs.is_empty() {
+            return Ok(());
+        }
+        self.link
+            .repeat(|| put(&self.link, &blobs))
+            .map_err(|failure| failure.during("write samples"))
     }
 
     fn read(&self, id: ObjectId) -> Result<Bytes> {
@@ -60,62 +67,55 @@ impl BlobStore for MongoStore {
     }
 
     fn delete(&self, ids: &[ObjectId]) -> Result<u64> {
-        let failed = |failure: Failure| failure.during("delete samples");
-        let mut deleted = 0;
-        for ids in ids.chunks(IDS_MAX) {
-            deleted += delete_files(&self.link, ids).map_err(failed)?;
-            let chunks = self.link.chunks();
-            let filter = doc! {"files_id": {"$in": ids}};
-            self.link
-                .driver
-                .run(async move { Ok(chunks.delete_many(filter).await.map(drop)?) })
-                .map_err(failed)?;
-        }
-        Ok(deleted)
+        let delete = |ids: &[ObjectId]| {
+            let deleted = delete_files(&self.link, ids)?;
+            self.link.idempotent(|database| {
+                let filter = doc! {"files_id": {"$in": ids}};
+                async move { Ok(chunks(&database).delete_many(filter).await.map(drop)?) }
+            })?;
+            Ok(deleted)
+        };
+        let deleted: Result<u64, Failure> = ids.chunks(IDS_MAX).map(delete).sum();
+        deleted.map_err(|failure| failure.during("delete samples"))
     }
 
     fn ids(&self) -> Result<Vec<ObjectId>> {
-        let files = self.link.files();
-        self.link
-            .driver
-            .run(async move {
-                let query = files.find(doc! {}).projection(doc! {"_id": 1}).sort(doc! {"_id": 1});
-                let mut cursor = query.await?;
-                let mut ids = Vec::new();
-                while cursor.advance().await? {
-                    // Other clients of the bucket may use ids of other types.
-                    ids.extend(cursor.current().get_object_id("_id").ok());
-                }
-                Ok(ids)
-            })
-            .map_err(|failure| failure.during("list samples"))
+        let ids = self.link.idempotent(|database| async move {
+            let files = files(&database);
+            let query = files.find(doc! {}).projection(doc! {"_id": 1}).sort(doc! {"_id": 1});
+            let mut cursor = query.await?;
+            let mut ids = Vec::new();
+            while cursor.advance().await? {
+                // Other clients of the bucket may use ids of other types.
+                ids.extend(cursor.current().get_object_id("_id").ok());
+            }
+            Ok(ids)
+        });
+        ids.map_err(|failure| failure.during("list samples"))
     }
 }
 
-impl Link {
-    fn files(&self) -> mongodb::Collection<Document> {
-        self.database.collection(FILES)
-    }
-
-    fn chunks(&self) -> mongodb::Collection<RawDocumentBuf> {
-        self.database.collection(CHUNKS)
-    }
+fn files(database: &Database) -> Collection<Document> {
+    database.collection(FILES)
 }
 
-fn put(link: &Link, blobs: &[Blob]) -> Result<(), Failure> {
-    let blobs = last_of_each(blobs);
-    if blobs.is_empty() {
-        return Ok(());
-    }
+fn chunks(database: &Database) -> Collection<RawDocumentBuf> {
+    database.collection(CHUNKS)
+}
+
+fn put(link: &Link, blobs: &[&Blob]) -> Result<(), Failure> {
     ensure_indexes(link)?;
-    hide_existing(link, &blobs)?;
-    let trimmed = trim(link, &blobs)?;
-    let taken = insert_chunks(link, &blobs)?;
-    trimmed.into_iter().try_for_each(|pending| pending.wait().map(drop))?;
-    replace_chunks(link, &blobs, &taken)?;
+    let existing = hide_existing(link, blobs)?;
+    let trimmed = trim(link, blobs)?;
+    let (old, new): (Vec<Place>, Vec<Place>) =
+        places(blobs).partition(|&(blob, _)| existing.contains(&blobs[blob].id));
+    let taken = insert_chunks(link, blobs, new)?;
+    trimmed.into_iter().try_for_each(Pending::wait)?;
+    replace_chunks(link, blobs, &old)?;
+    replace_chunks(link, blobs, &taken)?;
     let uploaded = DateTime::now();
     let mut updates = Updates::new(link, FILES);
-    for blob in &blobs {
+    for blob in blobs {
         updates.upsert(
             &rawdoc! {"_id": blob.id},
             &rawdoc! {
@@ -142,8 +142,8 @@ fn ensure_indexes(link: &Link) -> Result<(), Failure> {
     if link.indexed.get().is_some() {
         return Ok(());
     }
-    let (files, chunks) = (link.files(), link.chunks());
-    link.driver.run(async move {
+    link.once(|database| async move {
+        let (files, chunks) = (files(&database), chunks(&database));
         let unique = IndexOptions::builder().unique(true).build();
         let by_number =
             IndexModel::builder().keys(doc! {"files_id": 1, "n": 1}).options(unique).build();
@@ -155,26 +155,38 @@ fn ensure_indexes(link: &Link) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Takes the descriptions of those that exist away, so that they are not seen half replaced.
-fn hide_existing(link: &Link, blobs: &[&Blob]) -> Result<(), Failure> {
+/// Takes the descriptions of those that exist away, so that they are not seen half replaced, and
+/// returns which these are.
+fn hide_existing(link: &Link, blobs: &[&Blob]) -> Result<HashSet<ObjectId>, Failure> {
+    let mut hidden = HashSet::new();
     for blobs in blobs.chunks(IDS_MAX) {
         let ids: Vec<ObjectId> = blobs.iter().map(|blob| blob.id).collect();
-        let (files, filter) = (link.files(), doc! {"_id": {"$in": &ids}});
-        let existing = link.driver.run(async move { Ok(files.find_one(filter).await?) })?;
-        if existing.is_some() {
-            delete_files(link, &ids)?;
+        let existing = link.once(|database| async move {
+            let query = doc! {"_id": {"$in": ids}};
+            let mut cursor = files(&database).find(query).projection(doc! {"_id": 1}).await?;
+            let mut existing = Vec::new();
+            while cursor.advance().await? {
+                existing.push(cursor.current().get_object_id("_id")?);
+            }
+            Ok(existing)
+        })?;
+        if !existing.is_empty() {
+            delete_files(link, &existing)?;
         }
+        hidden.extend(existing);
     }
-    Ok(())
+    Ok(hidden)
 }
 
 fn delete_files(link: &Link, ids: &[ObjectId]) -> Result<u64, Failure> {
-    let (files, filter) = (link.files(), doc! {"_id": {"$in": ids}});
-    link.driver.run(async move { Ok(files.delete_many(filter).await?.deleted_count) })
+    let filter = doc! {"_id": {"$in": ids}};
+    link.once(
+        |database| async move { Ok(files(&database).delete_many(filter).await?.deleted_count) },
+    )
 }
 
 /// Starts to delete the chunks beyond the end of each blob, left from a longer one of its id.
-fn trim(link: &Link, blobs: &[&Blob]) -> Result<Vec<Pending<Document>>, Failure> {
+fn trim(link: &Link, blobs: &[&Blob]) -> Result<Vec<Pending<()>>, Failure> {
     let mut pending = Vec::new();
     for blobs in blobs.chunks(IDS_MAX) {
         let mut deletes = RawArrayBuf::new();
@@ -191,7 +203,9 @@ fn trim(link: &Link, blobs: &[&Blob]) -> Result<Vec<Pending<Document>>, Failure>
             "ordered": false,
             "writeConcern": {"w": "majority", "j": true},
         };
-        pending.push(begin_idempotent(link, command));
+        pending.push(link.begin(|database| async move {
+            Failure::in_reply(&database.run_raw_command(command).await?)
+        }));
     }
     Ok(pending)
 }
@@ -199,11 +213,16 @@ fn trim(link: &Link, blobs: &[&Blob]) -> Result<Vec<Pending<Document>>, Failure>
 /// Place of a chunk: which of the blobs, and its number in it.
 type Place = (usize, usize);
 
-/// Inserts all chunks, several commands at a time. Returns the places of those that were there.
-fn insert_chunks(link: &Link, blobs: &[&Blob]) -> Result<Vec<Place>, Failure> {
-    let places = blobs.iter().enumerate().flat_map(|(blob, Blob { bytes, .. })| {
+/// The places of all chunks.
+fn places(blobs: &[&Blob]) -> impl Iterator<Item = Place> {
+    blobs.iter().enumerate().flat_map(|(blob, Blob { bytes, .. })| {
         (0..bytes.len().div_ceil(CHUNK_BYTES)).map(move |n| (blob, n))
-    });
+    })
+}
+
+/// Inserts chunks, several commands at a time. Returns the places of those that were there, which
+/// an interrupted write has left.
+fn insert_chunks(link: &Link, blobs: &[&Blob], places: Vec<Place>) -> Result<Vec<Place>, Failure> {
     let mut taken = Vec::new();
     let mut under_way = VecDeque::with_capacity(COMMANDS_MAX);
     let mut finish = |(places, pending): (Vec<Place>, Pending<Vec<usize>>)| {
@@ -235,13 +254,9 @@ fn insert_chunks(link: &Link, blobs: &[&Blob]) -> Result<Vec<Place>, Failure> {
 }
 
 /// Starts to insert chunks; the result tells which of them were there.
-fn insert(link: &Link, chunks: Vec<RawDocumentBuf>) -> Pending<Vec<usize>> {
-    let collection = link.chunks();
-    link.driver.begin(async move {
-        let mut result = collection.insert_many(&chunks).ordered(false).await;
-        if result.as_ref().is_err_and(|error| Failure::from(error.clone()).is_transient()) {
-            result = collection.insert_many(&chunks).ordered(false).await;
-        }
+fn insert(link: &Link, command: Vec<RawDocumentBuf>) -> Pending<Vec<usize>> {
+    link.begin(|database| async move {
+        let result = chunks(&database).insert_many(command).ordered(false).await;
         let Err(error) = result else { return Ok(Vec::new()) };
         if let ErrorKind::InsertMany(insert) = error.kind.as_ref()
             && insert.write_concern_error.is_none()
@@ -254,7 +269,7 @@ fn insert(link: &Link, chunks: Vec<RawDocumentBuf>) -> Pending<Vec<usize>> {
     })
 }
 
-/// Overwrites chunks that were there: of an earlier blob of this id, or of an interrupted write.
+/// Overwrites chunks, or adds those that are not there.
 fn replace_chunks(link: &Link, blobs: &[&Blob], places: &[Place]) -> Result<(), Failure> {
     let mut updates = Updates::new(link, CHUNKS);
     for &(blob, n) in places {
@@ -305,8 +320,8 @@ fn chunk_id(blob: ObjectId, n: i32) -> ObjectId {
 }
 
 fn read(link: &Link, id: ObjectId) -> Result<Option<Bytes>, Failure> {
-    let (files, chunks) = (link.files(), link.chunks());
-    link.driver.run(async move {
+    link.idempotent(|database| async move {
+        let (files, chunks) = (files(&database), chunks(&database));
         let description = async { files.find_one(doc! {"_id": id}).await };
         let chunks = chunks.find(doc! {"files_id": id}).sort(doc! {"n": 1}).allow_disk_use(true);
         let (description, cursor) = tokio::try_join!(description, chunks.batch())?;

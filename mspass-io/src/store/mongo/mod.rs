@@ -11,10 +11,11 @@ mod documents;
 mod driver;
 mod failure;
 mod gridfs;
+mod link;
 mod server;
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bson::doc;
@@ -24,6 +25,7 @@ use mongodb::options::{Acknowledgment, ClientOptions, ServerAddress, WriteConcer
 
 use self::driver::Driver;
 use self::failure::Failure;
+use self::link::Link;
 use super::Database;
 use crate::error::{Error, Result};
 
@@ -77,7 +79,9 @@ impl MongoOptions {
 
 /// A MongoDB database: documents and, in GridFS, samples.
 ///
-/// Every write is acknowledged by a majority and on disk before its call returns. Clones share the
+/// Every write is acknowledged by a majority and on disk before its call returns. A call that loses
+/// its connection, or finds that the server is not the primary, is repeated a few times, except for
+/// `insert`, `update` and the `delete` of documents, which are not idempotent. Clones share the
 /// connections; the last one to go closes them.
 ///
 /// ```no_run
@@ -95,16 +99,6 @@ impl MongoOptions {
 #[derive(Clone)]
 pub struct MongoStore {
     link: Arc<Link>,
-}
-
-/// The connections of a store. The fields are dropped in order: the clients, then their thread.
-struct Link {
-    database: mongodb::Database,
-    driver: Driver,
-    /// Hosts, without user and password.
-    address: String,
-    /// Whether the indexes of `fs.*` have been made.
-    indexed: std::sync::OnceLock<()>,
 }
 
 impl MongoStore {
@@ -137,8 +131,8 @@ impl MongoStore {
                 Ok(database)
             })
             .map_err(|failure| unreachable(failure, &address, selection_time))?;
-        let indexed = std::sync::OnceLock::new();
-        Ok(Self { link: Arc::new(Link { database, driver, address, indexed }) })
+        let link = Link { database, driver, address, indexed: OnceLock::new() };
+        Ok(Self { link: Arc::new(link) })
     }
 
     /// This store as documents and samples of one database.
@@ -156,10 +150,8 @@ impl MongoStore {
     /// # Errors
     /// [`Error::Store`] when the server does not answer or refuses.
     pub fn drop_database(&self) -> Result<()> {
-        let database = self.link.database.clone();
         self.link
-            .driver
-            .run(async move { Ok(database.drop().await?) })
+            .idempotent(|database| async move { Ok(database.drop().await?) })
             .map_err(|failure| failure.during(format!("delete database {}", self.name())))
     }
 }

@@ -1,1 +1,11 @@
-//! MsPASS cluster.
+//! MsPASS composition, launch, report and command.
+//!
+//! - [`desktop`]: the all-in-one program; [`launch`]: composing the actors of a job.
+//! - [`frontend`]: pictures and the report of a job.
+
+pub mod desktop;
+pub mod error;
+pub mod frontend;
+pub mod launch;
+
+pub use error::{Error, Result};

@@ -22,6 +22,12 @@ pub trait Datum: Default + Send + Serialize + DeserializeOwned + 'static {
     /// Sets whether it lives.
     fn set_life(&mut self, life: Life);
 
+    /// Its names and values.
+    fn metadata(&self) -> &Metadata;
+
+    /// Its names and values, to be changed.
+    fn metadata_mut(&mut self) -> &mut Metadata;
+
     /// Its error log.
     fn log_mut(&mut self) -> &mut ErrorLog;
 

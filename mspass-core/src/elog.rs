@@ -95,6 +95,12 @@ impl ErrorLog {
         self.entries.is_empty()
     }
 
+    /// Bytes on the heap, for memory budgets.
+    pub fn heap_bytes(&self) -> usize {
+        let texts = self.entries.iter().map(|e| e.algorithm.capacity() + e.message.capacity());
+        self.entries.capacity() * size_of::<LogEntry>() + texts.sum::<usize>()
+    }
+
     /// The worst severity found.
     pub fn worst(&self) -> Option<Severity> {
         self.entries.iter().map(|entry| entry.severity).min()

@@ -43,6 +43,12 @@ impl History {
         Self { inputs: vec![input], output, passages: Vec::new() }
     }
 
+    /// Bytes on the heap, for memory budgets; passages are shared and count as pointers.
+    pub fn heap_bytes(&self) -> usize {
+        self.inputs.capacity() * size_of::<DocumentId>()
+            + self.passages.capacity() * size_of::<std::sync::Arc<Passage>>()
+    }
+
     /// Records that a step was passed; a step passed twice stands twice.
     pub fn record(&mut self, passage: &std::sync::Arc<Passage>) {
         self.passages.push(std::sync::Arc::clone(passage));

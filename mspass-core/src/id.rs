@@ -70,6 +70,12 @@ impl SeedId {
         &self.channel
     }
 
+    /// Bytes on the heap, for memory budgets.
+    pub fn heap_bytes(&self) -> usize {
+        let Self { network, station, location, channel } = self;
+        [network, station, location, channel].iter().map(|code| code.capacity()).sum()
+    }
+
     /// The FDSN source identifier (`FDSN:NET_STA_LOC_B_S_SS`); `None` when the channel code does
     /// not have three characters, as FDSN's mapping from SEED needs.
     pub fn to_fdsn_sid(&self) -> Option<String> {

@@ -14,7 +14,8 @@ use crate::mailbox::{Address, Context, Handler, Message, Reply, start};
 use crate::node::Node;
 use crate::runtime::Runtime;
 use crate::workflow::partition::Partition;
-use crate::workflow::tally::{ReasonKind, ReasonTally, Tally};
+use crate::workflow::report::{ReasonCount, ReasonKind};
+use crate::workflow::tally::Tally;
 
 /// Messages waiting in each mailbox of a foreman.
 pub const MESSAGES_MAX: usize = 1024;
@@ -181,7 +182,7 @@ impl ForemanActor {
 /// A part that kept breaking its workers counts as one datum that never came to life.
 fn quarantined(partition: &Partition, reason: String) -> Tally {
     let mut tally = Tally { entered: 1, aborted: 1, ..Tally::default() };
-    tally.add_reason(ReasonTally {
+    tally.add_reason(ReasonCount {
         kind: ReasonKind::Aborted,
         step: "worker".into(),
         reason,

@@ -4,6 +4,7 @@ mod builder;
 pub mod partition;
 mod pieces;
 mod reader;
+pub mod report;
 pub mod stage;
 pub mod tally;
 

@@ -310,7 +310,9 @@ fn fill<'a>(
             let end = run.grid.piece_end(first);
             // Enough for the whole piece, unless the document claims an absurd rate.
             let room = (end - first).min(PIECE_SAMPLES_RESERVED_MAX) as usize;
-            *piece = Some(Piece { run, first, end, samples: bench.scratch.take_buffer(room) });
+            let mut samples = bench.scratch.take_buffer(room);
+            samples.clear();
+            *piece = Some(Piece { run, first, end, samples });
         }
         let Some(open) = piece.as_mut() else { return };
         let room = usize::try_from(open.end - first).unwrap_or(usize::MAX);

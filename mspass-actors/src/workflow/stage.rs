@@ -15,7 +15,8 @@ use mspass_io::store::Database;
 use super::builder::Workflow;
 use super::partition::Partition;
 use super::reader::{self, Faults};
-use super::tally::{ReasonKind, ReasonTally, StepTally, Tally};
+use super::report::{ReasonCount, ReasonKind};
+use super::tally::{StepTally, Tally};
 use crate::db_proxy::messages::{Packed, Save};
 
 /// What one compute thread keeps from task to task.
@@ -225,7 +226,7 @@ impl Task<'_> {
     }
 
     fn count(&mut self, kind: ReasonKind, step: &str, reason: &str, example: &str) {
-        self.output.tally.add_reason(ReasonTally {
+        self.output.tally.add_reason(ReasonCount {
             kind,
             step: step.to_owned(),
             reason: reason.to_owned(),

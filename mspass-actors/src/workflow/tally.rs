@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-/// Reasons kept apart in one tally; further ones are counted together under the last.
-pub const REASONS_MAX: usize = 100;
+use super::report::{REASONS_MAX, ReasonCount};
+
 /// Text that stands for the reasons beyond [`REASONS_MAX`].
 const OTHER_REASONS: &str = "other reasons";
 
@@ -16,33 +16,6 @@ pub struct StepTally {
     pub died: u64,
     /// Compute time, nanoseconds.
     pub nanos: u64,
-}
-
-/// What a reason stands for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[non_exhaustive]
-pub enum ReasonKind {
-    /// Killed by a step.
-    Dead,
-    /// Never came to life.
-    Aborted,
-    /// A fault that cost no datum.
-    Logged,
-}
-
-/// How often something happened for one reason.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ReasonTally {
-    /// Dead, aborted or logged.
-    pub kind: ReasonKind,
-    /// The step that says so.
-    pub step: String,
-    /// Why.
-    pub reason: String,
-    /// How often.
-    pub count: u64,
-    /// The first it happened to.
-    pub example: String,
 }
 
 /// Counts of one task, or of a whole job.
@@ -71,7 +44,7 @@ pub struct Tally {
     /// Per step of the workflow, in order.
     pub steps: Vec<StepTally>,
     /// Per reason.
-    pub reasons: Vec<ReasonTally>,
+    pub reasons: Vec<ReasonCount>,
 }
 
 impl Tally {
@@ -105,7 +78,7 @@ impl Tally {
     }
 
     /// Counts a reason; beyond [`REASONS_MAX`] different ones together with others of its kind.
-    pub fn add_reason(&mut self, mut reason: ReasonTally) {
+    pub fn add_reason(&mut self, mut reason: ReasonCount) {
         if self.count_known(&reason) {
             return;
         }
@@ -120,7 +93,7 @@ impl Tally {
         self.reasons.push(reason);
     }
 
-    fn count_known(&mut self, reason: &ReasonTally) -> bool {
+    fn count_known(&mut self, reason: &ReasonCount) -> bool {
         let known = self.reasons.iter_mut().find(|known| {
             known.kind == reason.kind && known.step == reason.step && known.reason == reason.reason
         });
@@ -130,12 +103,13 @@ impl Tally {
 
 #[cfg(test)]
 mod tests {
+    use super::super::report::ReasonKind;
     use super::*;
 
-    fn reason(number: u64) -> ReasonTally {
+    fn reason(number: u64) -> ReasonCount {
         let reason = format!("reason {number}");
         let (step, example) = ("test".to_owned(), "x".to_owned());
-        ReasonTally { kind: ReasonKind::Dead, step, reason, count: 1, example }
+        ReasonCount { kind: ReasonKind::Dead, step, reason, count: 1, example }
     }
 
     #[test]

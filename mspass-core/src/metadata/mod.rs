@@ -133,10 +133,11 @@ impl Metadata {
 
     /// Bytes on the heap, for memory budgets.
     pub fn heap_bytes(&self) -> usize {
-        self.entries
-            .iter()
-            .map(|(name, value)| name.capacity() + size_of::<Value>() + value.heap_bytes())
-            .sum()
+        let entry = |(name, value): (&String, &Value)| {
+            size_of::<String>() + name.capacity() + size_of::<Value>() + value.heap_bytes()
+        };
+        let marks = self.modified.iter().map(|name| size_of::<String>() + name.capacity());
+        self.entries.iter().map(entry).sum::<usize>() + marks.sum::<usize>()
     }
 }
 

@@ -26,9 +26,9 @@ pub enum Value {
     /// The `_id` of a document.
     Id(DocumentId),
     /// Values in order.
-    List(Vec<Value>),
+    List(Vec<Self>),
     /// A subdocument.
-    Map(BTreeMap<String, Value>),
+    Map(BTreeMap<String, Self>),
 }
 
 impl Value {

@@ -4,13 +4,26 @@
 //! when a workflow is built; [`Process::apply`] meets the data. Neither looks at life, log or
 //! history: [`runner::run`] does.
 
+mod detrend;
+mod filter;
 mod function;
+mod members;
+mod resample;
 pub mod runner;
+mod scratch;
+mod taper;
 
 use crate::datum::Datum;
 use crate::error::Result;
+use crate::series::Sampled;
 
+pub use detrend::{Detrend, Trend};
+pub use filter::{Bandpass, Bandstop, Highpass, Lowpass};
 pub use function::{FnProcess, map_fn};
+pub use members::{Members, members};
+pub use resample::Resample;
+pub use scratch::{DESIGNS_MAX, SPARE_BUFFERS_MAX, SPARE_BYTES_MAX, Scratch};
+pub use taper::Taper;
 
 /// An algorithm that takes one `T` and gives one [`Self::Output`].
 ///
@@ -38,30 +51,14 @@ pub trait Process<T: Datum>: Send + Sync + 'static {
     fn apply(&self, datum: &mut T, scratch: &mut Scratch) -> Result<Self::Output>;
 }
 
-/// Buffers and designs that one compute thread keeps from datum to datum.
-#[derive(Debug, Default)]
-pub struct Scratch {
-    spare: Vec<Vec<f64>>,
+/// All public parameters by name.
+fn by_name(parameters: &impl serde::Serialize) -> serde_json::Value {
+    serde_json::to_value(parameters).expect("numbers and names can always be written")
 }
 
-/// Spare buffers kept at most.
-pub const SPARE_BUFFERS_MAX: usize = 4;
-
-impl Scratch {
-    /// An empty buffer with room for `npts` samples.
-    pub fn take_buffer(&mut self, npts: usize) -> Vec<f64> {
-        let fits = self.spare.iter().position(|spare| spare.capacity() >= npts);
-        let fits = fits.or_else(|| self.spare.len().checked_sub(1));
-        let mut buffer = fits.map(|at| self.spare.swap_remove(at)).unwrap_or_default();
-        buffer.reserve_exact(npts);
-        buffer
-    }
-
-    /// Keeps a buffer for later.
-    pub fn give_back(&mut self, mut buffer: Vec<f64>) {
-        buffer.clear();
-        if self.spare.len() < SPARE_BUFFERS_MAX {
-            self.spare.push(buffer);
-        }
-    }
+/// Works on every component in place and moves the datum out.
+fn in_place<T: Sampled>(datum: &mut T, work: impl FnMut(&mut [f64]) -> Result<()>) -> Result<T> {
+    let npts = datum.npts().max(1);
+    datum.samples_mut().chunks_exact_mut(npts).try_for_each(work)?;
+    Ok(std::mem::take(datum))
 }

@@ -31,11 +31,25 @@ pub fn run<T: Datum, P: Process<T> + ?Sized>(
     if datum.life() != Life::Live {
         return Err(Box::new(datum.into_tombstone()));
     }
+    match attempt(process, passage, &mut datum, scratch) {
+        Some(output) if output.life() == Life::Live => Ok(output),
+        Some(output) => Err(Box::new(output.into_tombstone())),
+        None => Err(Box::new(datum.into_tombstone())),
+    }
+}
+
+/// Runs one process over one live datum, records the passage, and kills what is left in `datum` when
+/// the process fails.
+pub(super) fn attempt<T: Datum, P: Process<T> + ?Sized>(
+    process: &P,
+    passage: &Arc<Passage>,
+    datum: &mut T,
+    scratch: &mut Scratch,
+) -> Option<P::Output> {
     datum.history_mut().record(passage);
-    let applied = catch_unwind(AssertUnwindSafe(|| process.apply(&mut datum, scratch)));
+    let applied = catch_unwind(AssertUnwindSafe(|| process.apply(datum, scratch)));
     let reason = match applied {
-        Ok(Ok(output)) if output.life() == Life::Live => return Ok(output),
-        Ok(Ok(output)) => return Err(Box::new(output.into_tombstone())),
+        Ok(Ok(output)) => return Some(output),
         Ok(Err(error)) => error.to_string(),
         Err(panic) => {
             *scratch = Scratch::default();
@@ -43,7 +57,7 @@ pub fn run<T: Datum, P: Process<T> + ?Sized>(
         }
     };
     datum.kill(process.name(), reason);
-    Err(Box::new(datum.into_tombstone()))
+    None
 }
 
 /// The text that a panic carries.

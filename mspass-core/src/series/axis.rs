@@ -6,6 +6,9 @@ use crate::error::{Error, Result};
 use crate::time::{NANOS_PER_SECOND, TimeWindow, UtcTime};
 use crate::units::Hertz;
 
+/// Seconds in an `f64` are right to within this, sums and differences of today's included.
+const SECONDS_RESOLUTION_NANOS: u64 = 1000;
+
 /// What time zero means.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
@@ -100,6 +103,33 @@ impl TimeAxis {
         UtcTime::from_nanos(self.nanos_of(index)).seconds()
     }
 
+    /// Nanoseconds from the first sample to `time` (seconds of the axis' standard), those of the
+    /// nearest sample where an `f64` cannot tell the two apart.
+    pub(crate) fn nanos_since_start(&self, time: f64) -> i64 {
+        self.snapped_nanos(UtcTime::from_seconds(time) - UtcTime::from_nanos(self.start_nanos))
+    }
+
+    /// Nanoseconds since the first sample, those of the nearest sample where it is almost there.
+    pub(crate) fn snapped_nanos(&self, nanos: i64) -> i64 {
+        let index = UtcTime::from_nanos(nanos).seconds() * self.sampling_rate.value();
+        let sample = self.nanos_of(index.round() as i64).saturating_sub(self.start_nanos);
+        if nanos.abs_diff(sample) <= SECONDS_RESOLUTION_NANOS { sample } else { nanos }
+    }
+
+    /// Time of an instant that lies `nanos` after the first sample, seconds of the standard.
+    pub(crate) fn time_after_start(&self, nanos: i64) -> f64 {
+        (UtcTime::from_nanos(self.start_nanos) + nanos).seconds()
+    }
+
+    /// Nanoseconds from the first sample of this axis to that of `later`, in UTC where both have a
+    /// place there.
+    pub(crate) fn nanos_to(&self, later: &Self) -> i64 {
+        match (self.starttime(), later.starttime()) {
+            (Some(start), Some(later)) => later - start,
+            _ => later.start_nanos.saturating_sub(self.start_nanos),
+        }
+    }
+
     fn nanos_of(&self, index: i64) -> i64 {
         let offset = index as f64 / self.sampling_rate.value();
         UtcTime::from_nanos(self.start_nanos).plus_seconds(offset).nanos()
@@ -112,6 +142,15 @@ impl TimeAxis {
         (since * self.sampling_rate.value()).round() as i64
     }
 
+    /// The first sample of `window` and how many samples it holds: from the sample nearest to its
+    /// start, `round(length / delta) + 1` of them; may lie outside the data. An error where the
+    /// window ends before it starts.
+    pub fn samples_of(&self, window: TimeWindow) -> Result<(i64, usize)> {
+        let TimeWindow { start, end } = TimeWindow::new(window.start, window.end)?;
+        let steps = ((end - start) * self.sampling_rate.value()).round();
+        Ok((self.sample_number(start), (steps as usize).saturating_add(1)))
+    }
+
     /// From the first to the last of `npts` samples; `None` when there are none.
     pub fn span(&self, npts: usize) -> Option<TimeWindow> {
         let last = i64::try_from(npts).ok()?.checked_sub(1).filter(|last| *last >= 0)?;
@@ -122,6 +161,11 @@ impl TimeAxis {
     #[must_use]
     pub fn advanced(self, index: i64) -> Self {
         Self { start_nanos: self.nanos_of(index), ..self }
+    }
+
+    /// The axis that starts with `grid` and keeps its own standard and origin.
+    pub(crate) fn snapped(self, grid: &Self) -> Self {
+        Self { start_nanos: grid.start_nanos, sampling_rate: grid.sampling_rate, ..self }
     }
 
     /// From UTC to times relative to `origin` (MsPASS `ator`); a relative axis stays as it is.

@@ -9,6 +9,8 @@ use crate::history::History;
 use crate::id::SeedId;
 use crate::metadata::Metadata;
 use crate::series::axis::TimeAxis;
+use crate::series::gaps::Gaps;
+use crate::series::sampled::Sampled;
 use crate::time::{TimeWindow, UtcTime};
 use crate::units::Hertz;
 
@@ -28,6 +30,10 @@ pub struct TimeSeries {
     pub axis: TimeAxis,
     /// The samples; their number is `npts`.
     pub samples: Vec<f64>,
+    /// Where data are missing, in nanoseconds since the first sample; [`Self::add_gap`] and its kin
+    /// take times of the axis.
+    #[serde(default)]
+    pub gaps: Gaps,
     /// Everything that is not structure.
     pub metadata: Metadata,
     /// What happened to it.
@@ -58,6 +64,7 @@ impl TimeSeries {
             id,
             axis: TimeAxis::utc(starttime, sampling_rate),
             samples,
+            gaps: Gaps::default(),
             metadata: Metadata::default(),
             log: ErrorLog::default(),
             history: History::default(),
@@ -88,43 +95,71 @@ impl TimeSeries {
     /// Keeps the samples from the one nearest to the window's start, `round(length / delta) + 1` of
     /// them. An error, and the trace as it was, when the window is not covered.
     pub fn cut(&mut self, window: TimeWindow) -> Result<()> {
-        let first = self.axis.sample_number(window.start);
-        let count = (window.length() * self.sampling_rate().value()).round() as i64 + 1;
-        let end = first.saturating_add(count);
-        if first < 0 || end > self.samples.len() as i64 {
-            return Err(Error::unfit(format!(
-                "the window {} to {} s is not covered: samples {first} to {} of 0 to {}",
+        let (first, count) = self.axis.samples_of(window)?;
+        let range = covered(first, count, self.npts()).ok_or_else(|| {
+            Error::unfit(format!(
+                "the window {} to {} s is not covered: it needs {count} samples from number \
+                 {first} on of the {} there are",
                 window.start,
                 window.end,
-                end - 1,
-                self.samples.len() as i64 - 1
-            )));
-        }
-        self.samples.truncate(end as usize);
-        self.samples.drain(..first as usize);
-        self.axis = self.axis.advanced(first);
+                self.npts()
+            ))
+        })?;
+        self.samples.truncate(range.end);
+        self.samples.drain(..range.start);
+        let axis = self.axis.advanced(first);
+        self.gaps.follow(&self.axis, &axis, count);
+        self.axis = axis;
         Ok(())
+    }
+
+    /// Marks a window (times of the axis, first and last missing sample) as a gap; an error when it
+    /// ends before it starts.
+    pub fn add_gap(&mut self, window: TimeWindow) -> Result<()> {
+        self.gaps.add_window(&self.axis, window)
+    }
+
+    /// Whether `time` (of the axis) lies in a gap.
+    pub fn is_gap(&self, time: f64) -> bool {
+        self.gaps.contains(self.axis.nanos_since_start(time))
+    }
+
+    /// Whether a gap shares an instant with `window` (times of the axis).
+    pub fn has_gap(&self, window: TimeWindow) -> bool {
+        let [first, last] = [window.start, window.end].map(|t| self.axis.nanos_since_start(t));
+        self.gaps.overlaps(first, last)
+    }
+
+    /// The gaps as windows of times of the axis, in order.
+    pub fn gap_windows(&self) -> impl Iterator<Item = TimeWindow> {
+        let time = |nanos| self.axis.time_after_start(nanos);
+        self.gaps
+            .iter()
+            .map(move |(first, last)| TimeWindow { start: time(first), end: time(last) })
+    }
+
+    /// Sets every sample in a gap to zero.
+    pub fn zero_gaps(&mut self) {
+        self.gaps.zero(&self.axis, &mut self.samples);
     }
 
     /// Adds `other` sample by sample where the two overlap, the nearest samples matched; a dead
     /// `other` adds nothing. An error when rates or time standards differ.
     pub fn add(&mut self, other: &Self) -> Result<()> {
-        self.combine(other, |mine, theirs| mine + theirs)
+        self.combine(other, |mine, theirs| *mine += theirs)
     }
 
     /// Subtracts as [`Self::add`] adds.
     pub fn subtract(&mut self, other: &Self) -> Result<()> {
-        self.combine(other, |mine, theirs| mine - theirs)
+        self.combine(other, |mine, theirs| *mine -= theirs)
     }
 
-    fn combine(&mut self, other: &Self, with: impl Fn(f64, f64) -> f64) -> Result<()> {
+    fn combine(&mut self, other: &Self, with: impl Fn(&mut f64, f64)) -> Result<()> {
         if other.life != Life::Live {
             return Ok(());
         }
         let first = overlap_start(&self.axis, &other.axis)?;
-        let (mine, theirs) = if first >= 0 { (first as usize, 0) } else { (0, -first as usize) };
-        let pairs = self.samples.iter_mut().skip(mine).zip(other.samples.iter().skip(theirs));
-        pairs.for_each(|(mine, theirs)| *mine = with(*mine, *theirs));
+        combine_from(first, &mut self.samples, &other.samples, with);
         Ok(())
     }
 
@@ -147,6 +182,28 @@ pub(super) fn overlap_start(mine: &TimeAxis, theirs: &TimeAxis) -> Result<i64> {
     Ok(mine.sample_number(theirs.start()))
 }
 
+/// Combines two components where they overlap, `theirs` starting at sample `first` of `mine`.
+pub(super) fn combine_from(
+    first: i64,
+    mine: &mut [f64],
+    theirs: &[f64],
+    with: impl Fn(&mut f64, f64),
+) {
+    let skip = usize::try_from(first.unsigned_abs()).unwrap_or(usize::MAX);
+    let (skip_mine, skip_theirs) = if first >= 0 { (skip, 0) } else { (0, skip) };
+    let mine = mine.get_mut(skip_mine..).unwrap_or_default();
+    let theirs = theirs.get(skip_theirs..).unwrap_or_default();
+    mine.iter_mut().zip(theirs).for_each(|(mine, theirs)| with(mine, *theirs));
+}
+
+/// The samples from `first` on, `count` of them, as a range of `npts`; `None` when some are not
+/// there.
+pub(crate) fn covered(first: i64, count: usize, npts: usize) -> Option<std::ops::Range<usize>> {
+    let first = usize::try_from(first).ok()?;
+    let end = first.checked_add(count).filter(|end| *end <= npts)?;
+    Some(first..end)
+}
+
 impl Datum for TimeSeries {
     const KIND: &'static str = "TimeSeries";
 
@@ -158,6 +215,14 @@ impl Datum for TimeSeries {
         self.life = life;
     }
 
+    fn metadata(&self) -> &Metadata {
+        &self.metadata
+    }
+
+    fn metadata_mut(&mut self) -> &mut Metadata {
+        &mut self.metadata
+    }
+
     fn log_mut(&mut self) -> &mut ErrorLog {
         &mut self.log
     }
@@ -167,7 +232,13 @@ impl Datum for TimeSeries {
     }
 
     fn memory_bytes(&self) -> usize {
-        size_of::<Self>() + self.samples.capacity() * size_of::<f64>() + self.metadata.heap_bytes()
+        size_of::<Self>()
+            + self.samples.capacity() * size_of::<f64>()
+            + self.gaps.heap_bytes()
+            + self.id.heap_bytes()
+            + self.metadata.heap_bytes()
+            + self.log.heap_bytes()
+            + self.history.heap_bytes()
     }
 
     fn headstone(&self) -> Self {
@@ -175,6 +246,7 @@ impl Datum for TimeSeries {
             id: self.id.clone(),
             axis: self.axis,
             samples: Vec::new(),
+            gaps: self.gaps.clone(),
             metadata: self.metadata.clone(),
             log: self.log.clone(),
             history: self.history.clone(),
@@ -193,5 +265,29 @@ impl Datum for TimeSeries {
             log: self.log,
             history: self.history,
         }
+    }
+}
+
+impl Sampled for TimeSeries {
+    fn axis(&self) -> &TimeAxis {
+        &self.axis
+    }
+
+    fn component_count(&self) -> usize {
+        1
+    }
+
+    fn samples(&self) -> &[f64] {
+        &self.samples
+    }
+
+    fn samples_mut(&mut self) -> &mut [f64] {
+        &mut self.samples
+    }
+
+    fn replace(&mut self, axis: TimeAxis, samples: Vec<f64>) -> Vec<f64> {
+        self.gaps.follow(&self.axis, &axis, samples.len());
+        self.axis = axis;
+        std::mem::replace(&mut self.samples, samples)
     }
 }

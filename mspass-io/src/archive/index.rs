@@ -4,16 +4,19 @@
 //! modification changed. Its own document is written after those of its runs, so that a kill in
 //! between means reading it again, never a half-known file.
 
+use std::collections::{HashMap, HashSet};
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use bson::{Bson, Document, doc};
 use mspass_core::UtcTime;
 
 use super::scan::{FileScan, Run, ScanOptions, scan_files};
-use super::walk::{ArchiveFile, walk};
+use super::walk::{FoundFile, Walk, walk};
 use crate::db::collection::{ARCHIVE, ARCHIVE_FILE, WF_MINISEED};
 use crate::db::id::Derived;
 use crate::error::{Error, Result};
+use crate::format::mseed::RecordError;
 use crate::store::{Database, Find};
 use bson::oid::ObjectId;
 
@@ -69,28 +72,58 @@ pub fn index(
     on_progress: &mut dyn FnMut(&IndexProgress),
 ) -> Result<IndexProgress> {
     let root = claim_root(database, options)?;
-    let walked = walk(&root, options.exclude.as_deref())?;
+    let Walk { mut files, errors } = walk(&root)?;
+    if let Some(exclude) = options.exclude.as_ref().and_then(|path| path.canonicalize().ok()) {
+        files.retain(|file| !root.join(&file.relative).starts_with(&exclude));
+    }
     let mut progress = IndexProgress {
-        files: walked.len() as u64,
-        bytes: walked.iter().map(|file| file.size).sum(),
+        files: (files.len() + errors.len()) as u64,
+        bytes: files.iter().map(|file| file.size).sum(),
         ..IndexProgress::default()
     };
     database.documents.create_index(ARCHIVE_FILE, &doc! { "archive": 1 })?;
     database.documents.create_index(WF_MINISEED, &doc! { "archive_file_id": 1, "foff": 1 })?;
-    let (stale, changed) = stale_files(database, options, walked, &mut progress)?;
+    let (stale, changed) = stale_files(database, options, files, &mut progress)?;
     on_progress(&progress);
     let mut writer = Writer { database, options, root: &root, runs: Vec::new(), files: Vec::new() };
-    scan_files(&root, &stale, options.threads, &options.scan, |file, scan| {
+    for error in errors {
         progress.scanned += 1;
-        progress.changed += u64::from(changed.contains(&file.path));
+        progress.barren += 1;
+        let relative = error.path.strip_prefix(&root).unwrap_or(&error.path).to_string_lossy();
+        let lost = FoundFile { relative: relative.into_owned(), size: 0, mtime_nanos: 0 };
+        writer.add(&lost, unread(error.reason), true)?;
+    }
+    let paths: Vec<PathBuf> = stale.iter().map(|file| root.join(&file.relative)).collect();
+    let mut written = Ok(());
+    scan_files(&paths, &options.scan, options.threads, |at, scan| {
+        let file = &stale[at];
+        let scan = scan.unwrap_or_else(|error| unread(reason_of(error)));
+        progress.scanned += 1;
+        progress.changed += u64::from(changed.contains(&file.relative));
         progress.runs += scan.runs.len() as u64;
         progress.barren += u64::from(scan.runs.is_empty());
         progress.bytes_read += scan.bytes_read;
         on_progress(&progress);
-        writer.add(file, scan, changed.contains(&file.path))
-    })?;
+        written = writer.add(file, scan, changed.contains(&file.relative));
+        if written.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+    });
+    written?;
     writer.write()?;
     Ok(progress)
+}
+
+/// What is known of a file that could not be read.
+fn unread(reason: String) -> FileScan {
+    let errors = vec![RecordError { offset: 0, reason, kept: false }];
+    FileScan { errors, error_count: 1, ..FileScan::default() }
+}
+
+/// The system's words, without the path that every message names anyway.
+fn reason_of(error: Error) -> String {
+    match error {
+        Error::File { action, source, .. } => format!("cannot {action}: {source}"),
+        other => other.to_string(),
+    }
 }
 
 /// The root, made absolute, if the archive has no other.
@@ -126,25 +159,25 @@ fn claim_root(database: &Database, options: &IndexOptions) -> Result<PathBuf> {
 fn stale_files(
     database: &Database,
     options: &IndexOptions,
-    walked: Vec<ArchiveFile>,
+    walked: Vec<FoundFile>,
     progress: &mut IndexProgress,
-) -> Result<(Vec<ArchiveFile>, std::collections::HashSet<String>)> {
+) -> Result<(Vec<FoundFile>, HashSet<String>)> {
     let keys = doc! { "path": 1, "size": 1, "mtime_ns": 1 };
     let find = Find::filter(doc! { "archive": &options.name }).projection(keys);
-    let mut known = std::collections::HashMap::new();
+    let mut known = HashMap::new();
     for document in database.documents.find(ARCHIVE_FILE, &find)? {
         let document = document?;
         let version = (document.get_i64("size").ok(), document.get_i64("mtime_ns").ok());
         known.insert(document.get_str("path").unwrap_or_default().to_owned(), version);
     }
-    let (mut stale, mut changed) = (Vec::new(), std::collections::HashSet::new());
+    let (mut stale, mut changed) = (Vec::new(), HashSet::new());
     for file in walked {
-        match known.get(&file.path) {
+        match known.get(&file.relative) {
             Some(version) if *version == (Some(file.size as i64), Some(file.mtime_nanos)) => {
                 progress.unchanged += 1;
                 continue;
             }
-            Some(_) => drop(changed.insert(file.path.clone())),
+            Some(_) => drop(changed.insert(file.relative.clone())),
             None => {}
         }
         stale.push(file);
@@ -161,31 +194,31 @@ struct Writer<'a> {
 }
 
 impl Writer<'_> {
-    fn add(&mut self, file: &ArchiveFile, scan: FileScan, changed: bool) -> Result<()> {
+    fn add(&mut self, file: &FoundFile, scan: FileScan, changed: bool) -> Result<()> {
         let id = self.derived(ARCHIVE_FILE, file).object_id();
         if changed {
             // Runs that are no more; those that are still there get the same ids again.
             self.database.documents.delete(WF_MINISEED, &doc! { "archive_file_id": id })?;
         }
-        let absolute = self.root.join(&file.path);
+        let absolute = self.root.join(&file.relative);
         let dir = absolute.parent().unwrap_or(self.root).to_string_lossy().into_owned();
         let dfile = absolute.file_name().unwrap_or_default().to_string_lossy().into_owned();
         for run in &scan.runs {
-            let run_id = self.derived(WF_MINISEED, file).number(run.foff).object_id();
-            self.runs.push(run_document(run_id, run, id, &dir, &dfile));
+            let run_id = self.derived(WF_MINISEED, file).number(run.extent.foff).object_id();
+            self.runs.push(run_document(run_id, run, &self.options.name, id, &dir, &dfile));
         }
         self.files.push(self.file_document(id, file, &scan, &dir, &dfile));
         if self.runs.len() + self.files.len() >= WRITE_DOCUMENTS { self.write() } else { Ok(()) }
     }
 
-    fn derived(&self, kind: &str, file: &ArchiveFile) -> Derived {
-        Derived::new(kind).text(&self.options.name).text(&file.path)
+    fn derived(&self, kind: &str, file: &FoundFile) -> Derived {
+        Derived::new(kind).text(&self.options.name).text(&file.relative)
     }
 
     fn file_document(
         &self,
         id: ObjectId,
-        file: &ArchiveFile,
+        file: &FoundFile,
         scan: &FileScan,
         dir: &str,
         dfile: &str,
@@ -200,12 +233,12 @@ impl Writer<'_> {
             errors.push(Bson::Document(doc! { "offset": 0_i64, "reason": reason }));
         }
         doc! {
-            "_id": id, "archive": &self.options.name, "path": &file.path,
+            "_id": id, "archive": &self.options.name, "path": &file.relative,
             "dir": dir, "dfile": dfile,
             "size": file.size as i64, "mtime_ns": file.mtime_nanos,
             "runs": scan.runs.len() as i64,
-            "nbytes": scan.runs.iter().map(|run| run.nbytes).sum::<u64>() as i64,
-            "error_count": scan.errors.len().max(errors.len()) as i64,
+            "nbytes": scan.runs.iter().map(|run| run.extent.nbytes).sum::<u64>() as i64,
+            "error_count": scan.error_count.max(errors.len() as u64) as i64,
             "errors": errors,
         }
     }
@@ -225,7 +258,14 @@ impl Writer<'_> {
 
 /// The `wf_miniseed` document of a run: MsPASS's keys and units, and beside them integer
 /// nanoseconds, which doubles of epoch seconds lose.
-fn run_document(id: ObjectId, run: &Run, file: ObjectId, dir: &str, dfile: &str) -> Document {
+fn run_document(
+    id: ObjectId,
+    run: &Run,
+    archive: &str,
+    file: ObjectId,
+    dir: &str,
+    dfile: &str,
+) -> Document {
     let seconds = |time: UtcTime| time.seconds();
     let mut document = doc! {
         "_id": id,
@@ -239,8 +279,8 @@ fn run_document(id: ObjectId, run: &Run, file: ObjectId, dir: &str, dfile: &str)
         "calib": 1.0, "time_standard": "UTC", "utc_convertible": true,
         "storage_mode": "file", "format": "mseed",
         "dir": dir, "dfile": dfile,
-        "foff": run.foff as i64, "nbytes": run.nbytes as i64,
-        "archive_file_id": file,
+        "foff": run.extent.foff as i64, "nbytes": run.extent.nbytes as i64,
+        "archive": archive, "archive_file_id": file,
     };
     if !run.gaps.is_empty() {
         let gaps = run.gaps.iter().map(|gap| {

@@ -1,0 +1,78 @@
+//! Showing how far a job is, on a terminal.
+
+use std::io::IsTerminal;
+use std::sync::mpsc::channel;
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use mspass_actors::Result;
+use mspass_actors::foreman::JobStatus;
+use mspass_actors::job::Driver;
+use mspass_io::archive::IndexProgress;
+
+use super::signals::Interrupt;
+
+/// How often the job is asked where it stands.
+const POLL: Duration = Duration::from_millis(20);
+
+/// A bar on standard error, hidden without a terminal.
+#[derive(Debug)]
+pub(super) struct Bar(ProgressBar);
+
+impl Bar {
+    pub(super) fn new(quiet: bool) -> Self {
+        let target = if quiet || !std::io::stderr().is_terminal() {
+            ProgressDrawTarget::hidden()
+        } else {
+            ProgressDrawTarget::stderr()
+        };
+        let bar = ProgressBar::with_draw_target(Some(0), target);
+        let template = "{msg:28} [{bar:30}] {percent:>3}%  {bytes_per_sec}  eta {eta}";
+        if let Ok(style) = ProgressStyle::with_template(template) {
+            bar.set_style(style.progress_chars("=> "));
+        }
+        Self(bar)
+    }
+
+    pub(super) fn indexing(&self, progress: &IndexProgress) {
+        self.0.set_length(progress.files);
+        self.0.set_position(progress.unchanged + progress.scanned);
+        self.0.set_message(format!("indexing {} files", progress.files));
+    }
+
+    fn processing(&self, status: &JobStatus, bytes_total: u64) {
+        let totals = &status.totals;
+        self.0.set_length(bytes_total.max(totals.bytes_read));
+        self.0.set_position(totals.bytes_read);
+        let lost = totals.dead + totals.aborted;
+        self.0.set_message(format!("{} data, {lost} dead or aborted", totals.entered));
+    }
+
+    pub(super) fn clear(&self) {
+        self.0.finish_and_clear();
+    }
+}
+
+/// Follows a job until it is finished, failed or, after an interrupt, drained.
+pub(super) fn follow(
+    driver: &Driver,
+    bar: &Bar,
+    bytes_total: u64,
+    interrupt: &Interrupt,
+) -> Result<JobStatus> {
+    // Nobody sends: the channel is a clock that needs no permission to sleep.
+    let (_never, pause) = channel::<()>();
+    let mut draining = false;
+    loop {
+        let status = driver.status()?;
+        bar.processing(&status, bytes_total);
+        if status.finished || status.failure.is_some() || status.drained {
+            return Ok(status);
+        }
+        if interrupt.exit_code().is_some() && !draining {
+            draining = true;
+            driver.drain()?;
+        }
+        let _ = pause.recv_timeout(POLL);
+    }
+}

@@ -1,0 +1,205 @@
+//! The all-in-one program: archive in, processed traces and a report out.
+
+mod compile;
+mod database;
+mod follow;
+mod options;
+mod signals;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Instant;
+
+use mspass_actors::foreman::JobStatus;
+use mspass_actors::workflow::report::{JobReport, JobState};
+use mspass_actors::workflow::stage::Stage;
+use mspass_actors::workflow::{ArchivePieces, Workflow};
+use mspass_actors::clock;
+use mspass_core::UtcTime;
+use mspass_io::archive::{IndexOptions, IndexProgress, ScanOptions, index};
+
+use crate::error::{Error, Result};
+use crate::frontend::report::{render_html, render_text};
+use crate::launch::LocalCluster;
+use database::OpenDatabase;
+use follow::{Bar, follow};
+use signals::Interrupt;
+
+pub use options::{DesktopOptions, THREADS_MAX};
+
+/// Runs a workflow over an archive on this machine, with everything a person would want to see of
+/// it, and gives the program's exit code: 0 finished, 1 failed, 2 bad input, 130 or 143
+/// interrupted.
+///
+/// `sample` is processed when no archive was named; `build` makes the workflow for the archive's
+/// pieces.
+pub fn run(
+    options: &DesktopOptions,
+    sample: &Path,
+    build: impl FnOnce(ArchivePieces) -> mspass_actors::Result<Workflow>,
+) -> ExitCode {
+    match run_job(options, sample, build) {
+        Ok(code) => ExitCode::from(code),
+        Err(error) => {
+            eprintln!("{}: {error}", program());
+            ExitCode::from(error.exit_code())
+        }
+    }
+}
+
+/// Name of this program, as the person called it.
+fn program() -> String {
+    let path = std::env::args_os().next().map(PathBuf::from).unwrap_or_default();
+    path.file_name().map_or_else(|| "mspass".into(), |name| name.to_string_lossy().into_owned())
+}
+
+/// One run of a job, as far as it has come.
+struct Run<'a> {
+    options: &'a DesktopOptions,
+    archive: PathBuf,
+    workdir: PathBuf,
+    started: UtcTime,
+    began: Instant,
+    bar: Bar,
+}
+
+fn run_job(
+    options: &DesktopOptions,
+    sample: &Path,
+    build: impl FnOnce(ArchivePieces) -> mspass_actors::Result<Workflow>,
+) -> Result<u8> {
+    let (started, began) = (clock::utc_now(), clock::now());
+    let workflow = build(ArchivePieces::hours(&options.archive_name))?;
+    let archive = options.archive.clone().unwrap_or_else(|| sample.to_owned());
+    let readable = std::fs::read_dir(&archive).map(drop);
+    readable.map_err(|error| Error::Archive { path: archive.clone(), error })?;
+    let workdir = make_workdir(&options.workdir)?;
+    let open = OpenDatabase::open(&options.db, &workdir)?;
+    let bar = Bar::new(options.quiet);
+    let run = Run { options, archive, workdir, started, began, bar };
+    let outcome = run.execute(workflow, &open);
+    run.bar.clear();
+    let closed = open.close();
+    let code = outcome?;
+    closed?;
+    Ok(code)
+}
+
+/// Makes the folder and proves that it can be written to, before anything else is done.
+fn make_workdir(path: &Path) -> Result<PathBuf> {
+    let refuse = |error| Error::Workdir { path: path.to_owned(), error };
+    std::fs::create_dir_all(path).map_err(refuse)?;
+    let probe = path.join(format!(".probe-{}", std::process::id()));
+    std::fs::write(&probe, b"").map_err(refuse)?;
+    std::fs::remove_file(&probe).map_err(refuse)?;
+    path.canonicalize().map_err(refuse)
+}
+
+impl Run<'_> {
+    fn execute(&self, workflow: Workflow, open: &OpenDatabase) -> Result<u8> {
+        let options = self.options;
+        let cluster = LocalCluster::start(open.database.clone())?;
+        let interrupt = Interrupt::listen(&cluster.runtime().waiter());
+        let database = cluster.database();
+        let indexed = self.index(&database)?;
+        let stage = Arc::new(Stage::new(workflow, &options.job));
+        let journal = self.workdir.join("jobs").join(format!("{}.journal", file_name(&options.job)));
+        let driver = cluster.submit(&stage, &journal, options.threads(), options.fresh)?;
+        let status = follow(&driver, &self.bar, indexed.bytes, &interrupt)?;
+        self.bar.clear();
+
+        let mut report = self.report(&stage, open, &status);
+        compile::counts(&mut report, &status, &stage);
+        let page = self.workdir.join(format!("{}.html", file_name(&options.job)));
+        if status.finished {
+            compile::contents(&mut report, &database, &stage)?;
+            std::fs::write(&page, render_html(&report))
+                .map_err(|error| Error::Workdir { path: page.clone(), error })?;
+        }
+        self.tell(&report, status.finished.then_some(page.as_path()));
+        match (status.failure, interrupt.exit_code()) {
+            (Some(reason), _) => Err(Error::Failed(reason)),
+            (None, _) if status.finished => Ok(0),
+            (None, code) => Ok(code.unwrap_or(1)),
+        }
+    }
+
+    fn index(&self, database: &mspass_io::store::Database) -> Result<IndexProgress> {
+        let index_options = IndexOptions {
+            root: self.archive.clone(),
+            name: self.options.archive_name.clone(),
+            exclude: Some(self.workdir.clone()),
+            threads: self.options.threads(),
+            scan: ScanOptions::default(),
+        };
+        Ok(index(database, &index_options, &mut |progress| self.bar.indexing(progress))?)
+    }
+
+    fn report(&self, stage: &Stage, open: &OpenDatabase, status: &JobStatus) -> JobReport {
+        let state = match (&status.failure, status.finished) {
+            (Some(_), _) => JobState::Failed,
+            (None, true) => JobState::Finished,
+            (None, false) => JobState::Interrupted,
+        };
+        let taken_over = status.resumed > 0 && status.resumed == status.totals.entered;
+        let note = match state {
+            JobState::Finished if taken_over => Some(
+                "This job was finished before: nothing was left to do. --fresh starts it over."
+                    .to_owned(),
+            ),
+            JobState::Interrupted => {
+                Some("Stopped in good order: the same command goes on from here.".to_owned())
+            }
+            _ => status.failure.clone(),
+        };
+        JobReport {
+            job_name: stage.job().to_owned(),
+            state,
+            note,
+            database: open.name.clone(),
+            collection: mspass_io::db::collection::WF_TIME_SERIES.to_owned(),
+            archive: self.archive.display().to_string(),
+            program: program(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            started: self.started,
+            finished: clock::utc_now(),
+            seconds: self.began.elapsed().as_secs_f64(),
+            peak_rss_bytes: peak_rss_bytes(),
+            threads: u32::try_from(self.options.threads()).unwrap_or(u32::MAX),
+            ..JobReport::default()
+        }
+    }
+
+    /// Prints the table, and the JSON object if it was asked for.
+    fn tell(&self, report: &JobReport, page: Option<&Path>) {
+        if !self.options.quiet {
+            print!("{}", render_text(report, page));
+        }
+        if self.options.json {
+            let line = serde_json::json!({
+                "job": report.job_name, "state": report.state,
+                "in": report.in_count, "live": report.live, "dead": report.dead,
+                "aborted": report.aborted, "saved": report.saved,
+                "samples_in": report.samples_in, "bytes_read": report.bytes_read,
+                "seconds": report.seconds, "peak_rss_bytes": report.peak_rss_bytes,
+                "resumed": report.resumed, "database": report.database, "report": page,
+            });
+            println!("{line}");
+        }
+    }
+}
+
+/// A job name as the name of a file.
+fn file_name(job: &str) -> String {
+    let safe = |c: char| if c.is_ascii_alphanumeric() || "-_.".contains(c) { c } else { '_' };
+    job.chars().map(safe).collect()
+}
+
+/// Largest resident memory of this process so far.
+fn peak_rss_bytes() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let kib = line.and_then(|rest| rest.trim().trim_end_matches(" kB").trim().parse::<u64>().ok());
+    kib.unwrap_or(0) * 1024
+}

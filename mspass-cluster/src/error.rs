@@ -1,0 +1,56 @@
+//! The crate's one error type, which knows its exit code.
+
+use std::path::PathBuf;
+
+/// Why a program cannot do what it was asked.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// An archive that is no readable folder.
+    #[error("cannot read the archive {}: {error}; name a folder of miniSEED files", path.display())]
+    Archive {
+        /// What was named.
+        path: PathBuf,
+        /// What the system said.
+        error: std::io::Error,
+    },
+    /// A workdir that cannot be written to.
+    #[error("cannot write to the workdir {}: {error}; name another with --workdir", path.display())]
+    Workdir {
+        /// What was named.
+        path: PathBuf,
+        /// What the system said.
+        error: std::io::Error,
+    },
+    /// The job ended before its end.
+    #[error("the job failed: {0}; what was acknowledged is stored, the same command goes on")]
+    Failed(String),
+    /// An actor, or a workflow.
+    #[error(transparent)]
+    Actors(#[from] mspass_actors::Error),
+    /// A store, a format or a file.
+    #[error(transparent)]
+    Io(#[from] mspass_io::Error),
+}
+
+/// A result with this crate's [`Error`].
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+impl Error {
+    /// 2 where a person can mend the input, 1 where something broke.
+    pub fn exit_code(&self) -> u8 {
+        use mspass_io::Error as Io;
+        let io = |error: &Io| match error {
+            Io::Store { action, .. } if action != "connect" => 1,
+            Io::Format { .. } | Io::NoBlob { .. } | Io::DuplicateKey { .. } => 1,
+            _ => 2,
+        };
+        match self {
+            Self::Archive { .. } | Self::Workdir { .. } => 2,
+            Self::Io(error) => io(error),
+            Self::Actors(mspass_actors::Error::Store(error)) => io(error),
+            Self::Actors(mspass_actors::Error::Step { .. } | mspass_actors::Error::Refused(_)) => 2,
+            _ => 1,
+        }
+    }
+}

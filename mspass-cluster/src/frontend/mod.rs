@@ -1,0 +1,7 @@
+//! What a person sees of a job: pictures, the report page and the table in the terminal.
+
+#[cfg(test)]
+mod markup;
+pub mod plot;
+mod quantity;
+pub mod report;

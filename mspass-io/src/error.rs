@@ -43,6 +43,14 @@ pub enum Error {
         /// The id, 24 hexadecimal digits.
         id: String,
     },
+    /// A saved waveform whose document contradicts itself or its samples; nothing was read.
+    #[error("waveform {id}: {reason}")]
+    Waveform {
+        /// The `_id` of its document, as relaxed extended JSON or 24 hexadecimal digits.
+        id: String,
+        /// What is wrong.
+        reason: String,
+    },
     /// A filter, update, sort or projection that the document language does not have.
     #[error("query: {reason}")]
     Query {

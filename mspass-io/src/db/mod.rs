@@ -2,12 +2,13 @@
 
 pub mod diff;
 pub mod id;
+pub mod read;
 mod remains;
 mod value;
 mod waveform;
 
 pub use remains::{abortion_document, cemetery_document, elog_document, log_documents};
-pub use value::{metadata_document, to_bson};
+pub use value::{from_bson, metadata_document, to_bson};
 pub use waveform::{encode_samples, wf_time_series_document};
 
 /// Collections by name.

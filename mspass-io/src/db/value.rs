@@ -5,7 +5,7 @@ use bson::{Binary, Bson, Document};
 use mspass_core::Metadata;
 use mspass_core::metadata::Value;
 
-use super::id::to_object_id;
+use super::id::{to_document_id, to_object_id};
 
 /// A metadata value as BSON; whole numbers take 32 bits where they fit, as pymongo writes them.
 pub fn to_bson(value: &Value) -> Bson {
@@ -24,6 +24,27 @@ pub fn to_bson(value: &Value) -> Bson {
         }
         // `Null`, and whatever kind a later core adds before this crate knows it.
         _ => Bson::Null,
+    }
+}
+
+/// A BSON value as metadata: dates become epoch seconds; what metadata has no kind for (regular
+/// expressions, decimals, ...) its text as extended JSON.
+pub fn from_bson(value: &Bson) -> Value {
+    match value {
+        Bson::Boolean(value) => Value::Bool(*value),
+        Bson::Int32(value) => Value::Int(i64::from(*value)),
+        Bson::Int64(value) => Value::Int(*value),
+        Bson::Double(value) => Value::Double(*value),
+        Bson::String(text) => Value::Text(text.clone()),
+        Bson::Binary(binary) => Value::Bytes(binary.bytes.clone()),
+        Bson::ObjectId(id) => Value::Id(to_document_id(*id)),
+        Bson::Array(list) => Value::List(list.iter().map(from_bson).collect()),
+        Bson::Document(document) => Value::Map(
+            document.iter().map(|(name, value)| (name.clone(), from_bson(value))).collect(),
+        ),
+        Bson::DateTime(date) => Value::Double(date.timestamp_millis() as f64 / 1000.0),
+        Bson::Null | Bson::Undefined => Value::Null,
+        other => Value::Text(other.clone().into_relaxed_extjson().to_string()),
     }
 }
 

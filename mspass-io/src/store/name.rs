@@ -103,9 +103,21 @@ impl fmt::Debug for MongoUri {
 impl Database {
     /// Opens the database of that name; an embedded one is made if it is not there.
     pub fn open(name: &DatabaseName) -> Result<Self> {
+        Self::open_with(name, &EmbeddedOptions::default())
+    }
+
+    /// Opens the database of that name; an embedded one must be there already.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] where there is no embedded store; nothing is made.
+    pub fn open_existing(name: &DatabaseName) -> Result<Self> {
+        Self::open_with(name, &EmbeddedOptions { create: false, ..EmbeddedOptions::default() })
+    }
+
+    fn open_with(name: &DatabaseName, options: &EmbeddedOptions) -> Result<Self> {
         match name {
             DatabaseName::Embedded(path) => {
-                Ok(Self::of(Arc::new(EmbeddedStore::open(path, &EmbeddedOptions::default())?)))
+                Ok(Self::of(Arc::new(EmbeddedStore::open(path, options)?)))
             }
             DatabaseName::MongoDb(uri) => open_mongo(uri),
             DatabaseName::Memory => Ok(Self::of(Arc::new(MemoryStore::new()))),

@@ -25,8 +25,14 @@ pub(super) struct Folder {
 }
 
 impl Folder {
-    /// Makes the folder if it is not there, locks it and checks its format.
-    pub(super) fn open(path: &Path, holder: &str) -> Result<Self> {
+    /// Makes the folder if it is not there and `create` holds, locks it and checks its format.
+    pub(super) fn open(path: &Path, holder: &str, create: bool) -> Result<Self> {
+        if !create && !path.join(FORMAT_FILE).exists() {
+            return Err(Error::Refused(format!(
+                "there is no embedded store in {}: check the path",
+                path.display()
+            )));
+        }
         fs::create_dir_all(path).map_err(Error::file("create", path))?;
         refuse_foreign(path)?;
         let lock = lock(path, holder)?;

@@ -69,11 +69,13 @@ pub struct EmbeddedOptions {
     /// Name of this program, told to others that find the store in use; default: that of the
     /// executable.
     pub holder: Option<String>,
+    /// Whether to make the store where there is none; default true.
+    pub create: bool,
 }
 
 impl Default for EmbeddedOptions {
     fn default() -> Self {
-        Self { cache_bytes: 32 * 1024 * 1024, holder: None }
+        Self { cache_bytes: 32 * 1024 * 1024, holder: None, create: true }
     }
 }
 
@@ -122,14 +124,15 @@ fn failed<E: Into<BoxError>>(action: &'static str) -> impl FnOnce(E) -> Error {
 }
 
 impl EmbeddedStore {
-    /// Opens the store in the folder `path`, and makes both if they are not there.
+    /// Opens the store in the folder `path`, and makes both if they are not there and
+    /// `options.create` holds.
     ///
     /// Fails with [`Error::StoreInUse`] naming the process that holds it, [`Error::StoreTooNew`],
-    /// [`Error::Refused`] for a folder of something else, and [`Error::File`] where the system
-    /// refuses.
+    /// [`Error::Refused`] for a folder of something else or, not to be made, of none, and
+    /// [`Error::File`] where the system refuses.
     pub fn open(path: impl AsRef<Path>, options: &EmbeddedOptions) -> Result<Self> {
         let holder = options.holder.clone().unwrap_or_else(program_name);
-        let folder = Folder::open(path.as_ref(), &holder)?;
+        let folder = Folder::open(path.as_ref(), &holder, options.create)?;
         let file = folder.file(DATABASE_FILE);
         let database = Database::builder()
             .set_cache_size(options.cache_bytes)

@@ -191,7 +191,7 @@ fn a_job_run_again_does_only_what_is_new() {
     assert_eq!((status.totals.entered, status.resumed), (10, 7));
     let saved = desk.all(WF_TIME_SERIES);
     assert_eq!(saved.len(), 10);
-    let of_b = |document: &&Document| document.get_str("sta") == Ok("B");
+    let of_b = |document: &&Document| document.get_str("sta").unwrap() == "B";
     let samples: Vec<f64> =
         saved.iter().filter(of_b).flat_map(|document| desk.samples(document)).collect();
     assert_eq!(samples, short.iter().map(|count| f64::from(*count)).collect::<Vec<_>>());

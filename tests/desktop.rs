@@ -1,0 +1,226 @@
+//! The desktop example as a person runs it: the real program, real files, a real mongod.
+
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::time::Duration;
+
+use mspass::io::db::diff::{DiffOptions, diff};
+use mspass::io::store::mongo::{MongodOptions, MongodServer};
+use mspass::{Database, DatabaseName, Find};
+use serde_json::Value;
+
+/// Pieces in the sample: three channels, each cut at 06:00 and 07:00.
+const SAMPLE_PIECES: u64 = 9;
+
+/// The example, which `cargo test` has built beside this test.
+fn program() -> PathBuf {
+    let own = std::env::current_exe().unwrap();
+    let program = own.parent().and_then(Path::parent).unwrap().join("examples/desktop");
+    assert!(program.exists(), "build it first: cargo build --release --example desktop");
+    program
+}
+
+fn sample() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/data/sds")
+}
+
+fn desktop(workdir: &Path, arguments: &[&str]) -> Output {
+    let mut command = Command::new(program());
+    command.arg("--workdir").arg(workdir).arg("--json").args(arguments);
+    command.stdin(Stdio::null()).output().unwrap()
+}
+
+/// The JSON object that a run that must succeed ends with.
+fn counts(workdir: &Path, arguments: &[&str]) -> Value {
+    let output = desktop(workdir, arguments);
+    let (out, err) = (text(&output.stdout), text(&output.stderr));
+    assert!(output.status.success(), "{}: {err}", output.status);
+    let last = out.lines().last().unwrap_or_default();
+    let counts: Value = serde_json::from_str(last).unwrap_or_else(|error| panic!("{error}: {out}"));
+    let count = |key: &str| counts[key].as_u64().unwrap_or_else(|| panic!("no {key} in {last}"));
+    assert_eq!(count("in"), count("live") + count("dead") + count("aborted"));
+    for key in ["saved", "samples_in", "bytes_read", "peak_rss_bytes"] {
+        count(key);
+    }
+    assert!(counts["seconds"].as_f64().unwrap() > 0.0);
+    counts
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// One sentence on standard error, exit code 2, and no table.
+fn refused(output: &Output, words: &[&str]) {
+    let err = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{err}");
+    assert_eq!(err.trim().lines().count(), 1, "{err}");
+    assert!(words.iter().all(|word| err.contains(word)), "{err}");
+    assert!(output.stdout.is_empty(), "{}", text(&output.stdout));
+}
+
+fn embedded(workdir: &Path) -> Database {
+    Database::open(&DatabaseName::Embedded(workdir.join("db"))).unwrap()
+}
+
+fn assert_equal(left: &Database, right: &Database) {
+    let found = diff(left, right, &DiffOptions::default()).unwrap();
+    assert!(found.is_equal(), "{found}");
+}
+
+#[test]
+fn the_sample_is_processed_and_a_second_run_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = desktop(folder.path(), &[]);
+    let out = text(&output.stdout);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    assert!(out.contains("slowest") && out.contains("desktop.html"), "{out}");
+    let page = std::fs::read_to_string(folder.path().join("desktop.html")).unwrap();
+    assert!(page.contains("<svg") && page.contains("YA.UV05.00.HHZ"));
+    assert!(!page.contains("<script"));
+
+    let again = counts(folder.path(), &[]);
+    assert_eq!(again["in"], SAMPLE_PIECES);
+    assert_eq!(again["resumed"], SAMPLE_PIECES);
+    let output = desktop(folder.path(), &[]);
+    assert!(text(&output.stdout).contains("finished before"), "{}", text(&output.stdout));
+}
+
+#[test]
+fn damaged_files_are_named_and_the_job_finishes() {
+    let folder = tempfile::tempdir().unwrap();
+    let archive = folder.path().join("archive");
+    std::fs::create_dir(&archive).unwrap();
+    let good = sample().join("2010/YA/UV05/HHZ.D/YA.UV05.00.HHZ.D.2010.244");
+    let bytes = std::fs::read(good).unwrap();
+    std::fs::write(archive.join("good.mseed"), &bytes).unwrap();
+    std::fs::write(archive.join("truncated.mseed"), &bytes[..300_001]).unwrap();
+    std::fs::write(archive.join("empty.mseed"), b"").unwrap();
+    std::fs::write(archive.join("notes.txt"), b"remember to buy batteries\n").unwrap();
+    let noise: Vec<u8> =
+        (0..100_000_u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
+    std::fs::write(archive.join("noise.bin"), noise).unwrap();
+    std::fs::write(archive.join("secret.mseed"), &bytes).unwrap();
+    let forbidden = std::fs::Permissions::from_mode(0o000);
+    std::fs::set_permissions(archive.join("secret.mseed"), forbidden).unwrap();
+    std::os::unix::fs::symlink("/nowhere", archive.join("gone.mseed")).unwrap();
+    let workdir = folder.path().join("work");
+    std::fs::DirBuilder::new().mode(0o777).create(&workdir).unwrap();
+    for path in [folder.path(), &workdir, &archive] {
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o777)).unwrap();
+    }
+    // A user without rights: root could read anything.
+    let copy = folder.path().join("desktop");
+    std::fs::copy(program(), &copy).unwrap();
+    std::fs::set_permissions(&copy, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let mut command = Command::new(&copy);
+    command.arg("--archive").arg(&archive).arg("--workdir").arg(&workdir).arg("--json");
+    if may_become_nobody() {
+        use std::os::unix::process::CommandExt;
+        command.uid(65534).gid(65534);
+    }
+    let output = command.current_dir(&workdir).stdin(Stdio::null()).output().unwrap();
+    let out = text(&output.stdout);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let counts: Value = serde_json::from_str(out.lines().last().unwrap()).unwrap();
+    assert_eq!(counts["aborted"], 5, "{out}");
+    assert_eq!(counts["in"], 5 + 3 + 2, "{out}");
+    for name in ["truncated", "empty", "notes.txt", "noise.bin", "secret", "gone"] {
+        assert!(out.contains(name), "{name} is not named: {out}");
+    }
+    assert!(out.contains("Permission denied"), "{out}");
+}
+
+/// Whether this process may change its user: true for root.
+fn may_become_nobody() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    status
+        .lines()
+        .any(|line| line.starts_with("Uid:") && line.split_whitespace().nth(2) == Some("0"))
+}
+
+#[test]
+fn bad_input_is_one_sentence_and_nothing_is_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let work = folder.path().join("work");
+    refused(&desktop(&work, &["--archive", "/no/such/archive"]), &["/no/such/archive", "archive"]);
+    assert!(!work.exists());
+    let file = folder.path().join("file");
+    std::fs::write(&file, b"in the way").unwrap();
+    refused(&desktop(&file, &[]), &["file", "--workdir"]);
+    refused(&desktop(&work, &["--db", "mongodb://127.0.0.1:9/x"]), &["127.0.0.1:9"]);
+    refused(&desktop(&work, &["--db", "oracle"]), &["oracle", "mongodb://"]);
+    refused(&desktop(&work, &["--freqmin", "9"]), &["bandpass", "freqm"]);
+    refused(&desktop(&work, &["--piece-seconds", "0"]), &["piece_seconds"]);
+}
+
+#[test]
+fn another_job_of_the_same_name_is_refused_unless_fresh() {
+    let folder = tempfile::tempdir().unwrap();
+    let work = folder.path();
+    counts(work, &[]);
+    // Something of another's in the same database.
+    let database = embedded(work);
+    let foreign = bson::doc! { "_id": "mine", "npts": 3 };
+    database.documents.upsert("wf_TimeSeries", &[foreign]).unwrap();
+    drop(database);
+    refused(&desktop(work, &["--freqmax", "6"]), &["bandpass", "8.0", "6.0", "--fresh"]);
+    let fresh = counts(work, &["--freqmax", "6", "--fresh"]);
+    assert_eq!((&fresh["in"], &fresh["resumed"]), (&SAMPLE_PIECES.into(), &0.into()));
+    let database = embedded(work);
+    assert_eq!(
+        database.documents.count("wf_TimeSeries", &bson::doc! {}).unwrap(),
+        SAMPLE_PIECES + 1
+    );
+    assert_eq!(database.blobs.ids().unwrap().len() as u64, SAMPLE_PIECES);
+    let other = folder.path().join("other");
+    std::fs::create_dir(&other).unwrap();
+    drop(database);
+    let other = other.display().to_string();
+    refused(&desktop(work, &["--archive", &other]), &["root", "archive name"]);
+}
+
+#[test]
+fn a_store_in_use_is_refused_naming_its_holder() {
+    let folder = tempfile::tempdir().unwrap();
+    let held = embedded(folder.path());
+    let pid = std::process::id().to_string();
+    refused(&desktop(folder.path(), &[]), &["in use", &pid]);
+    drop(held);
+}
+
+#[test]
+fn stores_and_threads_give_equal_results() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    counts(&path("one"), &["--workers", "1"]);
+    counts(&path("three"), &["--workers", "3"]);
+    let mongo = counts(&path("mongo"), &["--db", "mongod"]);
+    assert_eq!(mongo["saved"], SAMPLE_PIECES);
+    let one = embedded(&path("one"));
+    assert_equal(&one, &embedded(&path("three")));
+    let server =
+        MongodServer::start(&path("mongo").join("mongod"), &MongodOptions::default()).unwrap();
+    let mongo = Database::open(&server.uri("mspass").parse().unwrap()).unwrap();
+    assert_eq!(mongo.documents.find("wf_TimeSeries", &Find::default()).unwrap().count(), 9);
+    assert_equal(&one, &mongo);
+}
+
+#[test]
+fn an_interrupt_stops_in_good_order_and_the_job_goes_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let (undisturbed, work) = (folder.path().join("whole"), folder.path().join("work"));
+    counts(&undisturbed, &["--piece-seconds", "60"]);
+    let mut child = Command::new(program());
+    child.arg("--workdir").arg(&work).args(["--piece-seconds", "60", "--quiet"]);
+    let mut child = child.stdin(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    std::thread::sleep(Duration::from_millis(40));
+    let interrupted = Command::new("kill").args(["-INT", &child.id().to_string()]).status();
+    assert!(interrupted.unwrap().success());
+    let code = child.wait().unwrap().code();
+    // It may have been too quick, or not yet listening.
+    assert!(matches!(code, Some(130 | 0) | None), "{code:?}");
+    counts(&work, &["--piece-seconds", "60"]);
+    assert_equal(&embedded(&undisturbed), &embedded(&work));
+}

@@ -1,1 +1,12 @@
-//! MsPASS actors.
+//! MsPASS actors: mailboxes, foreman, worker, db-proxy and workflows.
+
+pub mod clock;
+pub mod db_proxy;
+pub mod error;
+pub mod foreman;
+pub mod mailbox;
+pub mod node;
+pub mod runtime;
+pub mod workflow;
+
+pub use error::{Error, Result};

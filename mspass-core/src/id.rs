@@ -38,8 +38,8 @@ impl SeedId {
     pub fn new(network: &str, station: &str, location: &str, channel: &str) -> Result<Self> {
         let code = |text: &str| {
             let text = text.trim();
-            let sound = text.len() <= CODE_LENGTH_MAX
-                && !text.chars().any(|c| c == '.' || c.is_control());
+            let sound =
+                text.len() <= CODE_LENGTH_MAX && !text.chars().any(|c| c == '.' || c.is_control());
             if sound { Ok(text.to_owned()) } else { Err(Error::Code { text: text.to_owned() }) }
         };
         Ok(Self {

@@ -1,6 +1,8 @@
 //! MsPASS formats, archives, stores and document model.
 
+pub mod db;
 pub mod error;
+pub mod format;
 pub mod store;
 
 pub use error::{Error, Result};

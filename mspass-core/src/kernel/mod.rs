@@ -1,1 +1,17 @@
-//! Pure functions over slices; the caller owns every buffer.
+//! Pure functions over `f64` slices; the caller owns every buffer.
+//!
+//! Kernels know samples, not seismograms: no time, no metadata, no liveness. Lengths are in samples
+//! unless a name says otherwise, frequencies in Hz, angles in degrees. Parameters that no data could
+//! suit are [`Error::Parameter`](crate::Error::Parameter); data that an algorithm cannot take (too
+//! short, of another length) are [`Error::Unfit`](crate::Error::Unfit). NaN spreads as arithmetic
+//! spreads it and never panics.
+
+pub mod detrend;
+pub mod fft;
+pub mod filter;
+pub mod resample;
+pub mod sos;
+pub mod taper;
+
+pub use fft::Scratch;
+pub use sos::Sos;

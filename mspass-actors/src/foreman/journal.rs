@@ -1,0 +1,295 @@
+//! What is done, in an append-only file, so that a job started again does only what is missing.
+//!
+//! The file holds frames of `length u32 | crc32c u32 | MessagePack record`, little-endian. A frame
+//! that a kill tore off at the end is cut away when the journal is opened. Completions are written
+//! in groups by a thread of their own; one that is lost means work done twice, never a datum.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::fs::{File, OpenOptions};
+use std::io::{Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+
+use bson::oid::ObjectId;
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
+use crate::runtime::spawn_thread;
+use crate::workflow::partition::TaskKey;
+use crate::workflow::tally::Tally;
+
+/// Version of the records.
+const VERSION: u32 = 1;
+/// Bytes of one record at most.
+const RECORD_BYTES_MAX: usize = 1 << 20;
+/// Records waiting for the disk; who has more to say waits.
+const RECORDS_WAITING_MAX: usize = 4096;
+
+/// One line of the journal.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub enum Record {
+    /// The first: which run of which job this is about.
+    Header {
+        /// Version of the records.
+        version: u32,
+        /// Name of the job.
+        job: String,
+        /// Names the run; the database knows it too, so that a journal is never taken for that of
+        /// another database.
+        run: String,
+    },
+    /// A foreman started.
+    Start {
+        /// Its incarnation.
+        epoch: u64,
+    },
+    /// A task is done and all its outputs are stored.
+    Done {
+        /// The task.
+        key: TaskKey,
+        /// The file it read.
+        file: ObjectId,
+        /// What it brought.
+        tally: Box<Tally>,
+    },
+}
+
+/// What a journal knew when it was opened.
+#[derive(Debug, Default)]
+pub struct Replay {
+    /// The foreman's next incarnation.
+    pub epoch: u64,
+    /// Tasks done, with what they brought.
+    pub done: HashMap<TaskKey, Box<Tally>>,
+}
+
+enum Order {
+    Write(Record),
+    Flush(SyncSender<()>),
+}
+
+/// A journal open for writing.
+pub struct Journal {
+    path: PathBuf,
+    orders: Option<SyncSender<Order>>,
+    failure: Arc<Mutex<Option<String>>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl fmt::Debug for Journal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Journal({})", self.path.display())
+    }
+}
+
+impl Journal {
+    /// Opens the journal of a run, or starts one when there is none or it is of another run.
+    pub fn open(path: &Path, job: &str, run: &str) -> Result<(Self, Replay)> {
+        let fail = |reason: String| Error::Journal { path: path.to_owned(), reason };
+        let io = |error: std::io::Error| fail(error.to_string());
+        if let Some(folder) = path.parent() {
+            std::fs::create_dir_all(folder).map_err(io)?;
+        }
+        let options =
+            OpenOptions::new().read(true).write(true).create(true).truncate(false).clone();
+        let mut file = options.open(path).map_err(io)?;
+        let (records, sound) = read_records(&mut file).map_err(io)?;
+        let mut replay = Replay { epoch: 1, ..Replay::default() };
+        let header = Record::Header { version: VERSION, job: job.to_owned(), run: run.to_owned() };
+        let known = records.first() == Some(&header);
+        if let Some(Record::Header { version, .. }) = records.first()
+            && *version > VERSION
+        {
+            return Err(fail(format!("it was written by a newer program (version {version})")));
+        }
+        let mut writer = Writer { file, buffer: Vec::new() };
+        if known {
+            writer.file.set_len(sound).map_err(io)?;
+            writer.file.seek(SeekFrom::Start(sound)).map_err(io)?;
+            for record in records {
+                match record {
+                    Record::Start { epoch } => replay.epoch = epoch + 1,
+                    Record::Done { key, tally, .. } => drop(replay.done.insert(key, tally)),
+                    Record::Header { .. } => {}
+                }
+            }
+        } else {
+            writer.file.set_len(0).map_err(io)?;
+            writer.file.seek(SeekFrom::Start(0)).map_err(io)?;
+            writer.push(&header);
+        }
+        writer.push(&Record::Start { epoch: replay.epoch });
+        writer.flush().map_err(io)?;
+        Ok((Self::start(path, writer)?, replay))
+    }
+
+    fn start(path: &Path, mut writer: Writer) -> Result<Self> {
+        let (orders, when_ordered) = sync_channel(RECORDS_WAITING_MAX);
+        let failure = Arc::new(Mutex::new(None));
+        let failed = Arc::clone(&failure);
+        let thread = spawn_thread("journal", move || {
+            if let Err(error) = writer.run(&when_ordered) {
+                *failed.lock().unwrap_or_else(PoisonError::into_inner) = Some(error.to_string());
+            }
+        })?;
+        Ok(Self { path: path.to_owned(), orders: Some(orders), failure, thread: Some(thread) })
+    }
+
+    /// Writes a record soon.
+    ///
+    /// # Errors
+    /// When an earlier one could not be written; nothing more is then.
+    pub fn append(&self, record: Record) -> Result<()> {
+        self.order(Order::Write(record))
+    }
+
+    /// Waits until everything appended is on the disk.
+    pub fn flush(&self) -> Result<()> {
+        let (done, when_done) = sync_channel(1);
+        self.order(Order::Flush(done))?;
+        when_done.recv().map_err(|_| self.broken())
+    }
+
+    fn order(&self, order: Order) -> Result<()> {
+        let sent = self.orders.as_ref().is_some_and(|orders| orders.send(order).is_ok());
+        if sent { Ok(()) } else { Err(self.broken()) }
+    }
+
+    fn broken(&self) -> Error {
+        let failure = self.failure.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let reason = failure.unwrap_or_else(|| "its thread is gone".to_owned());
+        Error::Journal { path: self.path.clone(), reason }
+    }
+}
+
+impl Drop for Journal {
+    fn drop(&mut self) {
+        self.orders = None;
+        if let Some(thread) = self.thread.take() {
+            drop(thread.join());
+        }
+    }
+}
+
+struct Writer {
+    file: File,
+    buffer: Vec<u8>,
+}
+
+impl Writer {
+    /// Takes what waits, writes it at once, and again.
+    fn run(&mut self, orders: &Receiver<Order>) -> std::io::Result<()> {
+        while let Ok(first) = orders.recv() {
+            let mut waiting = Vec::new();
+            let mut order = Some(first);
+            while let Some(next) = order {
+                match next {
+                    Order::Write(record) => self.push(&record),
+                    Order::Flush(done) => waiting.push(done),
+                }
+                order = orders.try_recv().ok();
+            }
+            self.flush()?;
+            for done in waiting {
+                let _ = done.send(());
+            }
+        }
+        Ok(())
+    }
+
+    fn push(&mut self, record: &Record) {
+        let body = rmp_serde::to_vec_named(record).expect("records are plain data");
+        self.buffer.extend_from_slice(&(body.len() as u32).to_le_bytes());
+        self.buffer.extend_from_slice(&crc32c::crc32c(&body).to_le_bytes());
+        self.buffer.extend_from_slice(&body);
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        if !self.buffer.is_empty() {
+            self.file.write_all(&self.buffer)?;
+            self.file.sync_data()?;
+            self.buffer.clear();
+        }
+        Ok(())
+    }
+}
+
+/// All sound records from the beginning and where they end.
+fn read_records(file: &mut File) -> std::io::Result<(Vec<Record>, u64)> {
+    let mut reader = std::io::BufReader::new(file);
+    let (mut records, mut sound) = (Vec::new(), 0);
+    let mut head = [0; 8];
+    while reader.read_exact(&mut head).is_ok() {
+        let number =
+            |at: usize| u32::from_le_bytes([head[at], head[at + 1], head[at + 2], head[at + 3]]);
+        let length = number(0) as usize;
+        if length > RECORD_BYTES_MAX {
+            break;
+        }
+        let mut body = vec![0; length];
+        if reader.read_exact(&mut body).is_err() || crc32c::crc32c(&body) != number(4) {
+            break;
+        }
+        let Ok(record) = rmp_serde::from_slice(&body) else { break };
+        records.push(record);
+        sound += 8 + length as u64;
+    }
+    Ok((records, sound))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn done(number: u128) -> Record {
+        let tally = Tally { entered: number as u64, ..Tally::default() };
+        Record::Done { key: TaskKey(number), file: ObjectId::default(), tally: Box::new(tally) }
+    }
+
+    #[test]
+    fn what_was_flushed_is_replayed_and_a_torn_end_is_cut_off() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("jobs/test.journal");
+        let (journal, replay) = Journal::open(&path, "test", "run").unwrap();
+        assert_eq!((replay.epoch, replay.done.len()), (1, 0));
+        (0..100).for_each(|number| journal.append(done(number)).unwrap());
+        journal.flush().unwrap();
+        drop(journal);
+        let whole = std::fs::read(&path).unwrap();
+        for cut in [whole.len(), whole.len() - 1, whole.len() / 2] {
+            std::fs::write(&path, &whole[..cut]).unwrap();
+            let (journal, replay) = Journal::open(&path, "test", "run").unwrap();
+            assert_eq!(replay.epoch, 2);
+            assert!(replay.done.len() <= 100 && replay.done.len() >= cut * 100 / whole.len() - 5);
+            assert!(replay.done.iter().all(|(key, tally)| tally.entered == key.0 as u64));
+            journal.append(done(1000)).unwrap();
+            drop(journal);
+            let (_, replay) = Journal::open(&path, "test", "run").unwrap();
+            assert!(replay.done.contains_key(&TaskKey(1000)));
+        }
+    }
+
+    #[test]
+    fn the_journal_of_another_run_counts_for_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("test.journal");
+        let (journal, _) = Journal::open(&path, "test", "one").unwrap();
+        journal.append(done(1)).unwrap();
+        drop(journal);
+        let (_, replay) = Journal::open(&path, "test", "two").unwrap();
+        assert!(replay.done.is_empty());
+    }
+
+    #[test]
+    fn random_bytes_are_an_empty_journal() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("test.journal");
+        std::fs::write(&path, [0xff; 4096]).unwrap();
+        let (_, replay) = Journal::open(&path, "test", "run").unwrap();
+        assert!(replay.done.is_empty());
+    }
+}

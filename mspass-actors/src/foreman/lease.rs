@@ -1,0 +1,135 @@
+//! What passes between foreman and workers.
+
+use serde::{Deserialize, Serialize};
+
+use crate::mailbox::Message;
+use crate::workflow::partition::{Partition, TaskKey};
+use crate::workflow::tally::Tally;
+
+/// Name of a worker in its cluster.
+pub type WorkerName = String;
+
+/// The right to do a task, for a while. `(epoch, attempt)` fence it: what an older lease brings is
+/// dropped.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Lease {
+    /// The task.
+    pub key: TaskKey,
+    /// How often it was leased before, plus one.
+    pub attempt: u32,
+    /// The foreman's incarnation.
+    pub epoch: u64,
+    /// What to do it on.
+    pub partition: Partition,
+}
+
+impl Lease {
+    /// What names this lease.
+    pub fn token(&self) -> Token {
+        Token { key: self.key, attempt: self.attempt, epoch: self.epoch }
+    }
+}
+
+/// Names one lease of one task.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Token {
+    /// The task.
+    pub key: TaskKey,
+    /// Its attempt.
+    pub attempt: u32,
+    /// The foreman's incarnation.
+    pub epoch: u64,
+}
+
+/// Why a task could not be done; decides whether and when it is tried again. Bad data are not
+/// among them: a datum dies and its task is done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub enum FailureClass {
+    /// A store or a network did not answer: again after a pause.
+    Transient,
+    /// The task itself broke its worker (panic outside a step, out of memory, time): again on
+    /// another worker, and set aside when it goes on.
+    Poison,
+    /// No attempt can help: the job ends.
+    Permanent,
+}
+
+/// A worker is there and asks for work; its answer to being unknown, too.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Join {
+    /// Its name; its mailbox for [`Grant`] is registered under it.
+    pub worker: WorkerName,
+    /// Raised each time it starts.
+    pub incarnation: u64,
+    /// Tasks it takes at once.
+    pub credits: u32,
+}
+
+/// A worker lives and works on these.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Heartbeat {
+    /// Its name.
+    pub worker: WorkerName,
+    /// Its incarnation.
+    pub incarnation: u64,
+    /// Leases it holds.
+    pub running: Vec<Token>,
+}
+
+/// Leases that ended on a worker; each gives its credit back.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ended {
+    /// The worker.
+    pub worker: WorkerName,
+    /// Which, and how.
+    pub tasks: Vec<(Token, TaskEnd)>,
+}
+
+/// How a lease ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub enum TaskEnd {
+    /// All its outputs are stored.
+    Done(Box<Tally>),
+    /// It could not be done.
+    Failed {
+        /// What follows from it.
+        class: FailureClass,
+        /// What happened.
+        reason: String,
+    },
+    /// Given back unstarted.
+    Returned,
+}
+
+/// Leases for a worker.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Grant {
+    /// At most [`GRANT_MAX`].
+    pub leases: Vec<Lease>,
+}
+
+/// Leases in one message at most.
+pub const GRANT_MAX: usize = 256;
+
+impl Message for Join {
+    const TYPE: &'static str = "mspass.foreman.join";
+    type Reply = ();
+}
+
+impl Message for Heartbeat {
+    const TYPE: &'static str = "mspass.foreman.heartbeat";
+    /// Whether the foreman knows the worker; else it has to join again.
+    type Reply = bool;
+}
+
+impl Message for Ended {
+    const TYPE: &'static str = "mspass.foreman.ended";
+    type Reply = ();
+}
+
+impl Message for Grant {
+    const TYPE: &'static str = "mspass.worker.grant";
+    type Reply = ();
+}

@@ -1,0 +1,9 @@
+//! Worker: takes leases, runs fused steps on compute threads, has outputs stored, reports.
+
+mod actor;
+mod compute;
+
+pub use actor::{
+    HEARTBEAT, MESSAGES_MAX, PREDICTED_BYTES_PER_FILE_BYTE, PREFETCH, ToForeman, WorkerActor,
+    WorkerOptions,
+};

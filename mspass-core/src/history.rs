@@ -1,0 +1,50 @@
+//! Where a datum comes from and what was done to it.
+
+use serde::{Deserialize, Serialize};
+
+/// Twelve bytes that name a document, printed as 24 hexadecimal digits (a BSON ObjectId).
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+pub struct DocumentId(pub [u8; 12]);
+
+impl std::fmt::Display for DocumentId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+/// One step that a datum went through.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Passage {
+    /// Name of the step.
+    pub step: String,
+    /// Its parameters as JSON text.
+    pub parameters: String,
+}
+
+/// Ordered provenance: the stored documents that a datum was made of and the steps since.
+///
+/// The steps of a workflow are the same for all its data, so a datum shares them (`Arc`) and
+/// counts how far it came: recording a step costs an increment.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct History {
+    /// `_id`s of the stored documents it was made of, in order.
+    pub inputs: Vec<DocumentId>,
+    /// Number of the output among those made of these inputs.
+    pub output: u64,
+    /// Steps passed, oldest first.
+    pub passages: Vec<std::sync::Arc<Passage>>,
+}
+
+impl History {
+    /// A datum read from the stored document `input`, as its output number `output`.
+    pub fn of(input: DocumentId, output: u64) -> Self {
+        Self { inputs: vec![input], output, passages: Vec::new() }
+    }
+
+    /// Records that a step was passed; a step passed twice stands twice.
+    pub fn record(&mut self, passage: &std::sync::Arc<Passage>) {
+        self.passages.push(std::sync::Arc::clone(passage));
+    }
+}

@@ -1,0 +1,68 @@
+//! Change of the number of samples by Fourier's method.
+
+use rustfft::num_complex::Complex64;
+
+use super::fft::Scratch;
+use crate::error::{Error, Result};
+
+/// Most samples that a resampled trace may have.
+pub const NPTS_MAX: usize = 1 << 31;
+
+/// Resamples `x` in place to `npts` samples over the same time, as `scipy.signal.resample` does
+/// without a window: the spectrum is cut or padded with zeros, and the signal taken as periodic.
+///
+/// Nothing is allocated once `scratch` has seen the lengths, as long as `npts` is within the capacity
+/// of `x`. [`Error::Unfit`] when `x` is empty, `npts` is 0 or above [`NPTS_MAX`]; `x` is then as before.
+///
+/// ```
+/// use mspass_core::kernel::{Scratch, resample};
+/// let mut scratch = Scratch::new();
+/// let mut x: Vec<f64> = (0..1000).map(|i| (0.06283185307179587 * i as f64).sin()).collect();
+/// resample::fft(&mut x, 200, &mut scratch).unwrap();
+/// assert_eq!(x.len(), 200);
+/// assert!((x[5] - (0.06283185307179587 * 25.0f64).sin()).abs() < 1e-9);
+/// ```
+pub fn fft(x: &mut Vec<f64>, npts: usize, scratch: &mut Scratch) -> Result<()> {
+    check(x.len(), npts)?;
+    if npts == x.len() {
+        return Ok(());
+    }
+    spectrum(x, npts, scratch);
+    x.resize(npts, 0.0);
+    scratch.inverse(x);
+    Ok(())
+}
+
+/// [`fft`] from one slice into another; what `x` holds afterwards has no meaning.
+pub fn fft_into(x: &mut [f64], out: &mut [f64], scratch: &mut Scratch) -> Result<()> {
+    check(x.len(), out.len())?;
+    if out.len() == x.len() {
+        out.copy_from_slice(x);
+        return Ok(());
+    }
+    spectrum(x, out.len(), scratch);
+    scratch.inverse(out);
+    Ok(())
+}
+
+/// Leaves the scaled spectrum of `x`, as far as `npts` samples hold it, in `scratch`.
+fn spectrum(x: &mut [f64], npts: usize, scratch: &mut Scratch) {
+    let common = npts.min(x.len());
+    let scale = 1.0 / x.len() as f64;
+    scratch.forward(x, common / 2 + 1);
+    for bin in &mut scratch.spectrum {
+        *bin *= scale;
+    }
+    if common.is_multiple_of(2) {
+        // One of the two spectra has a single bin where the other has a pair.
+        let shared = &mut scratch.spectrum[common / 2];
+        *shared = Complex64::new(shared.re * if npts < x.len() { 2.0 } else { 0.5 }, 0.0);
+    }
+}
+
+fn check(npts: usize, npts_out: usize) -> Result<()> {
+    if npts == 0 || npts_out == 0 || npts_out > NPTS_MAX {
+        return Err(Error::unfit(format!("{npts} samples cannot become {npts_out}")));
+    }
+    Ok(())
+}

@@ -1,0 +1,32 @@
+//! MsPASS's document model: which documents say what, and how our objects become them.
+
+pub mod id;
+mod remains;
+mod value;
+mod waveform;
+
+pub use remains::{abortion_document, cemetery_document, elog_document, log_documents};
+pub use value::{metadata_document, to_bson};
+pub use waveform::{encode_samples, wf_time_series_document};
+
+/// Collections by name.
+pub mod collection {
+    /// One document per root of indexed files.
+    pub const ARCHIVE: &str = "archive";
+    /// One document per indexed file.
+    pub const ARCHIVE_FILE: &str = "archive_file";
+    /// One document per run of miniSEED records of one channel.
+    pub const WF_MINISEED: &str = "wf_miniseed";
+    /// Saved traces.
+    pub const WF_TIME_SERIES: &str = "wf_TimeSeries";
+    /// Error logs of what lives, and of files.
+    pub const ELOG: &str = "elog";
+    /// What died in processing.
+    pub const CEMETERY: &str = "cemetery";
+    /// What never came to life.
+    pub const ABORTIONS: &str = "abortions";
+    /// What jobs did.
+    pub const HISTORY_GLOBAL: &str = "history_global";
+    /// All collections that a job writes documents of its own into.
+    pub const OF_JOBS: [&str; 5] = [WF_TIME_SERIES, ELOG, CEMETERY, ABORTIONS, HISTORY_GLOBAL];
+}

@@ -1,0 +1,70 @@
+//! What is left of data that did not live: `cemetery`, `abortions` and `elog`.
+
+use bson::oid::ObjectId;
+use bson::{Bson, Document, doc};
+use mspass_core::{ErrorLog, Tombstone};
+
+use super::id::to_object_id;
+use super::value::metadata_document;
+use super::waveform::header;
+
+/// The `logdata` list of a log, as MsPASS lays it out.
+pub fn log_documents(log: &ErrorLog, job_id: ObjectId) -> Vec<Bson> {
+    let entries = log.entries().iter().map(|entry| {
+        Bson::Document(doc! {
+            "job_id": job_id,
+            "algorithm": &entry.algorithm,
+            "badness": format!("ErrorSeverity.{}", entry.severity),
+            "error_message": &entry.message,
+            "process_id": i64::from(std::process::id()),
+        })
+    });
+    entries.collect()
+}
+
+fn tombstone_document(tombstone: &Tombstone) -> Document {
+    let mut document = metadata_document(&tombstone.metadata);
+    if let (Some(id), Some(axis)) = (&tombstone.id, &tombstone.axis) {
+        document.extend(header(id, axis, tombstone.npts));
+    }
+    if let Some(input) = tombstone.history.inputs.first() {
+        document.insert("wf_miniseed_id", to_object_id(*input));
+    }
+    document
+}
+
+/// The document of a datum that a step killed.
+pub fn cemetery_document(
+    id: ObjectId,
+    tombstone: &Tombstone,
+    job_id: ObjectId,
+    extra: &Document,
+) -> Document {
+    let mut document = doc! {
+        "_id": id,
+        "type": &tombstone.kind,
+        "tombstone": tombstone_document(tombstone),
+        "logdata": log_documents(&tombstone.log, job_id),
+    };
+    document.extend(extra.clone());
+    document
+}
+
+/// The document of a datum that never came to life.
+pub fn abortion_document(
+    id: ObjectId,
+    tombstone: &Tombstone,
+    job_id: ObjectId,
+    extra: &Document,
+) -> Document {
+    let mut document = cemetery_document(id, tombstone, job_id, extra);
+    document.insert("type", format!("<class 'mspasspy.ccore.seismic.{}'>", tombstone.kind));
+    document
+}
+
+/// The document of a log kept beside what it speaks of; `extra` says what that is.
+pub fn elog_document(id: ObjectId, log: &ErrorLog, job_id: ObjectId, extra: &Document) -> Document {
+    let mut document = doc! { "_id": id, "logdata": log_documents(log, job_id) };
+    document.extend(extra.clone());
+    document
+}

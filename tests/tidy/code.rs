@@ -7,15 +7,12 @@ use crate::{File, Finding, PROJECT, Tree, finds, hold};
 
 /// The only files that may read a clock, sleep, or start a thread or task; tests and benches
 /// apart. The rest are handed time and run where they are called.
-const CLOCK_AND_SPAWN: [(&str, &str); 8] = [
+const CLOCK_AND_SPAWN: [(&str, &str); 5] = [
     ("mspass-actors/src/clock.rs", "the clock that everybody else is handed"),
     ("mspass-actors/src/runtime.rs", "starts arbiters, tasks and threads"),
-    ("mspass-actors/src/worker/pool.rs", "the bounded pool of compute threads"),
-    ("mspass-actors/src/db_proxy/pool.rs", "the bounded pool of store threads"),
-    ("mspass-io/src/archive/index.rs", "scans files on a bounded number of threads"),
-    ("mspass-io/src/store/mongo/server.rs", "waits for a mongod that it started"),
-    ("mspass-cluster/src/launch/mongod.rs", "waits for a mongod that it started"),
-    ("mspass-cluster/src/progress.rs", "the terminal bar draws at a pace"),
+    ("mspass-io/src/archive/scan.rs", "scans files on a bounded number of threads"),
+    ("mspass-io/src/store/mongo/driver.rs", "the one thread of the driver's runtime"),
+    ("mspass-io/src/store/mongo/server/mod.rs", "watches a mongod that it started"),
 ];
 
 /// The only files that may name the actor library.

@@ -67,8 +67,8 @@ fn wrong_edges(metadata: &Value) -> Vec<Finding> {
 fn heavy_core(listing: &str) -> Vec<Finding> {
     let names = listing.lines().filter_map(|line| line.split_whitespace().next());
     let banned = names.filter(|name| {
-        let matches = |ban: &&str| name == ban || name.starts_with(&format!("{ban}-"));
-        NOT_IN_CORE.iter().any(|ban| matches(&ban))
+        let bans = NOT_IN_CORE.iter().map(|ban| name.strip_prefix(ban));
+        bans.flatten().any(|rest| rest.is_empty() || rest.starts_with('-'))
     });
     let path = "mspass-core/Cargo.toml";
     banned.map(|name| Finding::new(path, 0, format!("brings in {name}"))).collect()

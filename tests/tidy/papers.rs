@@ -48,10 +48,8 @@ fn changelog_faults(text: &str) -> Vec<Finding> {
         if line.starts_with("- ") {
             open = None;
         }
-        if line.starts_with('#') {
-            if let Some(heading) = open.take() {
-                fault(heading, "a heading without an entry");
-            }
+        if let Some(heading) = open.take_if(|_| line.starts_with('#')) {
+            fault(heading, "a heading without an entry");
         }
         if let Some(title) = line.strip_prefix("## ") {
             sections += 1;

@@ -3,6 +3,7 @@
 pub mod db;
 pub mod error;
 pub mod format;
+pub mod query;
 pub mod store;
 
 pub use error::{Error, Result};

@@ -5,6 +5,13 @@
 //! a store call belongs on a thread of its own (the db-proxy has a bounded set of them), never on
 //! one that polls sockets.
 
+pub mod contract;
+pub mod embedded;
+pub mod memory;
+mod name;
+mod prepare;
+mod select;
+
 use std::fmt;
 use std::sync::Arc;
 
@@ -14,6 +21,10 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use crate::error::Result;
+
+pub use embedded::{EmbeddedOptions, EmbeddedStore};
+pub use memory::MemoryStore;
+pub use name::{DatabaseName, MongoUri};
 
 /// Documents of a query, one after another, without holding them all.
 pub type Cursor = Box<dyn Iterator<Item = Result<Document>> + Send>;

@@ -1,5 +1,6 @@
 //! MsPASS formats, archives, stores and document model.
 
+pub mod archive;
 pub mod db;
 pub mod error;
 pub mod format;

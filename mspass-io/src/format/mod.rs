@@ -14,6 +14,7 @@ use std::path::Path;
 use crate::error::{Error, Result};
 use mseed::RecordError;
 
+pub(crate) use sac::year_and_day;
 pub use trace::{Contents, Format, SampleSlice, SampleType, Samples, Trace};
 
 /// Bytes of a file looked at to find out its format.

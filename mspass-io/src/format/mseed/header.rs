@@ -109,6 +109,11 @@ impl RecordHeader {
         }
     }
 
+    /// The bytes that the id was made of.
+    pub(crate) fn id_bytes(&self) -> &[u8] {
+        &self.id_bytes
+    }
+
     /// How far a leap second within the record shifts the times after it.
     fn leap_nanos(&self) -> i64 {
         const SECOND: i64 = mspass_core::time::NANOS_PER_SECOND;

@@ -11,20 +11,29 @@ mod block;
 mod encoding;
 mod header;
 mod order;
+mod pack;
+mod rate;
 mod read;
 mod record;
 mod records;
 mod steim;
+mod steim_pack;
 mod v2;
 mod v3;
+mod window;
+mod write;
+mod write_v2;
+mod write_v3;
 
 pub use encoding::Encoding;
 pub use header::{Flags, RecordHeader};
 pub use order::ByteOrder;
-pub(crate) use read::collect as read_records;
 pub use read::read;
+pub(crate) use read::{collect as read_records, rates_agree};
 pub use record::{Integrity, Record, RecordError};
 pub use records::Records;
+pub use window::{Extent, Piece, Window, read_window};
+pub use write::{TraceSlice, WriteOptions, Written, write};
 
 /// Shortest record of miniSEED 2 accepted, bytes (SEED says 256; 64 is the fixed header with one
 /// blockette and no frame).

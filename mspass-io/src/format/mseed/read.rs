@@ -15,7 +15,8 @@ pub(crate) const RATE_TOLERANCE: f64 = 1e-4;
 /// The traces of miniSEED bytes, and what is wrong with the rest.
 ///
 /// Records of one id and publication join, in file order, where rate and sample type agree and the
-/// next begins within half a sample of where it is due. No records at all is an error entry.
+/// next begins within half a sample of where it is due; a record without samples parts them, as in
+/// ObsPy. No records at all is an error entry.
 ///
 /// ```
 /// let contents = mspass_io::format::mseed::read(b"not miniSEED");
@@ -55,8 +56,8 @@ struct Stream {
     publication: u8,
     sampling_rate: f64,
     sample_type: SampleType,
-    /// When its next sample is due.
-    due: UtcTime,
+    /// When its next sample is due; `None` after a record without samples.
+    due: Option<UtcTime>,
     /// Index of its last trace.
     trace: usize,
 }
@@ -67,7 +68,7 @@ impl Stream {
     }
 
     fn continues(&self, header: &RecordHeader, sample_type: SampleType) -> bool {
-        let late = (header.starttime - self.due) as f64;
+        let late = self.due.map_or(f64::MAX, |due| (header.starttime - due) as f64);
         self.sample_type == sample_type
             && rates_agree(self.sampling_rate, header.sampling_rate, RATE_TOLERANCE)
             && late.abs() * self.sampling_rate * 2.0 <= 1e9
@@ -95,15 +96,16 @@ impl Joined {
 
     fn add(&mut self, record: &Record<'_>) -> Result<Option<RecordError>, RecordError> {
         let header = record.header;
+        let index = self.stream_of(header);
+        let stream = self.streams.get_mut(index);
         if header.npts == 0 {
+            stream.into_iter().for_each(|stream| stream.due = None);
             return Ok(None);
         }
         let Some(sample_type) = header.encoding.sample_type() else {
             return record.decode().map(|_| None);
         };
-        let index = self.stream_of(header);
-        let stream = self.streams.get_mut(index);
-        let due = header.next_starttime();
+        let due = Some(header.next_starttime());
         if let Some(stream) = stream
             && stream.continues(header, sample_type)
             && let Some(trace) = self.traces.get_mut(stream.trace)

@@ -11,10 +11,10 @@ use super::{RECORD_LENGTH_MAX_V2, RECORD_LENGTH_MIN, v3};
 use crate::error::{Error, Result};
 
 /// First guess at how many bytes hold header and blockettes.
-const HEADER_BYTES: usize = 128;
+pub(super) const HEADER_BYTES: usize = 128;
 
 /// Records longer than this are not read when only headers are wanted.
-const SEEK_BYTES_MIN: u32 = 8 << 10;
+const SEEK_BYTES_MIN: u32 = 2 << 10;
 
 /// Bytes looked through at a time for the next record.
 const SEARCH_BYTES: usize = 32 << 10;

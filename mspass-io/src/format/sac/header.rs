@@ -100,13 +100,15 @@ impl Header {
         slot.map(|slot| *slot = value).is_some()
     }
 
-    /// A word by its SAC name, such as `kstnm`: up to the first NUL, ASCII only, trimmed.
+    /// A word by its SAC name, such as `kstnm`: up to the first NUL, trimmed, `?` for what is not
+    /// printable ASCII.
     pub fn text(&self, name: &str) -> Option<String> {
         let at = place(TEXT_NAMES, name)? * 8;
         let length = if name == "kevnm" { 16 } else { 8 };
         let bytes = self.text.get(at..at + length)?.split(|b| *b == 0).next()?;
-        let kept = bytes.iter().filter(|b| b.is_ascii_graphic() || **b == b' ');
-        let word: String = kept.map(|b| char::from(*b)).collect();
+        let printable = |b: &u8| b.is_ascii_graphic() || *b == b' ';
+        let shown = |b: &u8| if printable(b) { char::from(*b) } else { '?' };
+        let word: String = bytes.iter().map(shown).collect();
         let word = word.trim();
         (!word.is_empty() && word != "-12345").then(|| word.to_owned())
     }

@@ -7,6 +7,7 @@ mod header;
 mod text;
 
 pub use header::Header;
+pub(crate) use header::year_and_day;
 
 use crate::error::{Error, Result};
 use crate::format::mseed::{ByteOrder, RecordError};

@@ -1,0 +1,13 @@
+//! Folders of waveform files: which files there are, and which runs of records are in them.
+//!
+//! [`walk`] lists a tree, [`scan_file`] reads one file's headers, [`scan_files`] does so for many
+//! on a bounded number of threads.
+
+mod scan;
+mod walk;
+
+pub use scan::{FileScan, Gap, Run, ScanOptions, scan_file, scan_files, scan_runs};
+pub use walk::{FoundFile, Walk, WalkError, walk};
+
+#[cfg(test)]
+mod tests;

@@ -3,15 +3,17 @@
 //! Unit: samples of the input per second. Reference: ObsPy 1.5.1 and SciPy 1.17.1 on one core of a
 //! 2.8 GHz Xeon virtual machine, 2026-11-23, at 360,000 samples (Msamples/s):
 //!
-//! | kernel | peer | limit of the machine |
-//! |---|---|---|
-//! | demean | 423 | 1,000: 16 bytes a sample pass through memory at 16 GB/s, twice in cache |
-//! | linear detrend | 17.7 | 700: two passes, one of them read-only |
-//! | Hann taper | | as demean on a tenth of the trace |
-//! | band-pass, 4 corners, one pass | 77 | 350: one sample every 8 cycles, the latency of a section |
-//! | the same, zero-phase | 28 | 175: two passes |
-//! | FFT resampling to 20 Hz | 18 | 90: 2.5 n log2 n operations there, a fifth of it back |
-//! | all of it, as the main job does | 6.7 | 55 |
+//! | kernel | peer | here | limit of the machine |
+//! |---|---|---|---|
+//! | demean | 423 | 1,040 | 1,400: two passes over the cache, 24 bytes a sample |
+//! | linear detrend | 17.7 | 1,060 | as demean |
+//! | Hann taper | | 15,700 | touches a tenth of the trace only |
+//! | band-pass, 4 corners, one pass | 77 | 356 | 350: 8 cycles a sample, a section's latency |
+//! | the same, zero-phase | 28 | 172 | 175: two passes |
+//! | FFT resampling to 20 Hz | 18 | 222 | 220: 54 operations a sample at 12 GFlop/s |
+//! | all of it, as the main job does | 6.7 | 90 | 95: the sum of the parts |
+//!
+//! "Here" is one core of a 2-core 2.6 GHz Xeon virtual machine that others used too, 2026-11-23.
 //!
 //! ```sh
 //! cargo bench --bench kernels

@@ -1,5 +1,6 @@
-//! Made-up seismograms that a seed repeats, of the kind that the synthetic archive holds: microseism,
-//! instrument noise, drift and offset at 100 Hz. Steim-2 packs them to about 0.75 bytes a sample.
+//! Made-up seismograms that a seed repeats, of the kind that the synthetic archive holds:
+//! microseism, instrument noise, drift and offset at 100 Hz. Steim-2 packs them to about 0.75 bytes
+//! a sample.
 
 /// Random draws: SplitMix64 (Steele, Lea and Flood, 2014), where every seed is as good as another.
 #[derive(Clone, Debug)]

@@ -196,7 +196,8 @@ fn lints_stay_on() {
 #[test]
 fn a_silenced_lint_is_found() {
     let text = "#![allow(unsafe_code)]\n#[allow(dead_code)] fn a() {}
-        #[expect(clippy::too_many_lines, reason = \"r\")] fn b() {} #[allow(clippy::d)] fn c(unused: u8) {}
+        #[expect(clippy::too_many_lines, reason = \"r\")] fn b() {}
+        #[allow(clippy::d)] fn c(unused: u8) {}
         #[cfg(test)] mod tests { #![allow(dead_code)] }";
     finds(lints_off(&Tree::sample(&[("a/src/b.rs", text), ("a/tests/c.rs", text)])), 3);
 }

@@ -1,0 +1,129 @@
+//! Long randomised trials, run by hand or at night; the test suite runs a slice of each.
+//!
+//! ```sh
+//! cargo bench --bench campaign                          # lists the campaigns
+//! cargo bench --bench campaign -- NAME --seed S --count N
+//! ```
+//!
+//! A campaign prints its seed, its progress and last the line
+//! `campaign NAME: N runs, F failed, seed S`. It ends with 1 if any run failed. The seed decides
+//! what is drawn; what the machine does at that moment it cannot decide.
+
+#![allow(clippy::disallowed_methods)] // campaigns are drivers: they read the clock and wait
+
+mod desktop_kill;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// What the user chose.
+#[derive(Debug)]
+struct Choice {
+    seed: u64,
+    /// Runs to make; each campaign has its own default.
+    count: Option<usize>,
+    /// Folder of raw data, for campaigns that read one.
+    archive: Option<PathBuf>,
+}
+
+/// What came out.
+#[derive(Debug)]
+struct Tally {
+    runs: usize,
+    failed: usize,
+}
+
+struct Campaign {
+    name: &'static str,
+    about: &'static str,
+    run: fn(&Choice) -> Result<Tally, String>,
+}
+
+/// Every campaign. To add one: a module beside this file with the trial itself, an entry here,
+/// and a slice of it in the tests.
+const CAMPAIGNS: [Campaign; 1] = [
+    Campaign {
+        name: "desktop-kill",
+        about: "kills the desktop job at random moments, restarts it, compares the end result",
+        run: desktop_kill,
+    },
+    // The place of `store-kill`: here its entry, above, beside `mod desktop_kill`,
+    // #[path = "../../mspass-io/tests/campaign/store_kill.rs"] mod store_kill;
+];
+
+const DESKTOP_KILLS: usize = 200;
+
+fn desktop_kill(choice: &Choice) -> Result<Tally, String> {
+    let settings = desktop_kill::Settings {
+        seed: choice.seed,
+        kills: choice.count.unwrap_or(DESKTOP_KILLS),
+        archive: choice.archive.clone(),
+        folder: Path::new(env!("CARGO_TARGET_TMPDIR")).join("desktop-kill"),
+    };
+    let outcome = desktop_kill::run(&settings, &mut |line| println!("{line}"))?;
+    Ok(Tally { runs: outcome.kills, failed: outcome.failures.len() })
+}
+
+fn usage() -> String {
+    let mut text = String::from(
+        "usage: cargo bench --bench campaign -- NAME [--seed S] [--count N] [--archive DIR]\n\n\
+         NAME is one of\n",
+    );
+    for campaign in &CAMPAIGNS {
+        text += &format!("  {:14} {}\n", campaign.name, campaign.about);
+    }
+    text + "\nWithout --seed one is taken from the time of day, and printed.\n"
+}
+
+/// Reads the arguments; `Ok(None)` asks for the list. Cargo adds `--bench` by itself.
+fn parse(arguments: &[String]) -> Result<Option<(&'static Campaign, Choice)>, String> {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_nanos());
+    let mut choice = Choice { seed: now as u64 % 1_000_000, count: None, archive: None };
+    let mut chosen = None;
+    let mut rest = arguments.iter().filter(|argument| *argument != "--bench");
+    while let Some(argument) = rest.next() {
+        let mut value = || rest.next().ok_or(format!("{argument} wants a value"));
+        let whole = |text: &String| format!("{argument} {text}: not a whole number");
+        match argument.as_str() {
+            "--seed" => choice.seed = value().and_then(|v| v.parse().map_err(|_| whole(v)))?,
+            "--count" => {
+                choice.count = Some(value().and_then(|v| v.parse().map_err(|_| whole(v)))?);
+            }
+            "--archive" => choice.archive = Some(PathBuf::from(value()?)),
+            "--help" | "-h" => return Ok(None),
+            name if chosen.is_none() => {
+                let found = CAMPAIGNS.iter().find(|campaign| campaign.name == name);
+                chosen = Some(found.ok_or(format!("there is no campaign {name}\n\n{}", usage()))?);
+            }
+            other => return Err(format!("what is {other}?\n\n{}", usage())),
+        }
+    }
+    Ok(chosen.map(|campaign| (campaign, choice)))
+}
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let (campaign, choice) = match parse(&arguments) {
+        Ok(Some(chosen)) => chosen,
+        Ok(None) => {
+            print!("{}", usage());
+            return ExitCode::SUCCESS;
+        }
+        Err(sentence) => {
+            eprintln!("{sentence}");
+            return ExitCode::from(2);
+        }
+    };
+    println!("campaign {}: seed {}", campaign.name, choice.seed);
+    let (tally, broken) = match (campaign.run)(&choice) {
+        Ok(tally) => (tally, false),
+        Err(sentence) => {
+            eprintln!("campaign {}: {sentence}", campaign.name);
+            (Tally { runs: 0, failed: 0 }, true)
+        }
+    };
+    let Tally { runs, failed } = tally;
+    println!("campaign {}: {runs} runs, {failed} failed, seed {}", campaign.name, choice.seed);
+    ExitCode::from(u8::from(broken || failed > 0))
+}

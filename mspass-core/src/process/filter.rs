@@ -99,7 +99,9 @@ filter_process!(Highpass, "highpass", |f: &Highpass| Band::Above(f.freq));
 fn check(band: Band, corners: usize) -> Result<()> {
     let (lowest, highest) = match band {
         Band::Pass(low, high) | Band::Stop(low, high) => (("freqmin", low), ("freqmax", high)),
-        Band::Below(freq) | Band::Above(freq) => (("freq", freq), ("freq", freq)),
+        Band::Below(freq) | Band::Above(freq) | Band::NothingFrom(freq) => {
+            (("freq", freq), ("freq", freq))
+        }
     };
     for (parameter, freq) in [lowest, highest] {
         if !(freq > 0.0 && (4.0 * freq).is_finite()) {

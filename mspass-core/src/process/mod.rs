@@ -4,26 +4,38 @@
 //! when a workflow is built; [`Process::apply`] meets the data. Neither looks at life, log or
 //! history: [`runner::run`] does.
 
+mod calculus;
+mod decimate;
 mod detrend;
 mod filter;
 mod function;
+mod interpolate;
 mod members;
 mod resample;
+mod rotate;
 pub mod runner;
+mod scale;
 mod scratch;
 mod taper;
+mod window;
 
 use crate::datum::Datum;
 use crate::error::Result;
 use crate::series::Sampled;
 
+pub use calculus::{Differentiate, Integrate};
+pub use decimate::{Antialias, Decimate};
 pub use detrend::{Detrend, Trend};
 pub use filter::{Bandpass, Bandstop, Highpass, Lowpass};
 pub use function::{FnProcess, map_fn};
+pub use interpolate::{Interpolate, Interpolation};
 pub use members::{Members, members};
 pub use resample::Resample;
+pub use rotate::{Angle, Extract, Rotate, Turn};
+pub use scale::{Measure, Scale};
 pub use scratch::{DESIGNS_MAX, SPARE_BUFFERS_MAX, SPARE_BYTES_MAX, Scratch};
-pub use taper::Taper;
+pub use taper::{Taper, TimeTaper};
+pub use window::{PADDED_NPTS_MAX, ShortSegment, Span, Window};
 
 /// An algorithm that takes one `T` and gives one [`Self::Output`].
 ///

@@ -1,9 +1,10 @@
 //! What one compute thread keeps from datum to datum.
 
 use crate::error::Result;
+use crate::kernel::decimate::FirDecimator;
 use crate::kernel::{self, Sos, filter};
 
-/// Filter designs kept at most; the oldest goes first.
+/// Filter designs of a kind kept at most; the oldest goes first.
 pub const DESIGNS_MAX: usize = 64;
 
 /// Spare sample buffers kept at most.
@@ -29,7 +30,8 @@ const SPARE_EXCESS: usize = 4;
 #[derive(Debug, Default)]
 pub struct Scratch {
     pub(crate) kernel: kernel::Scratch,
-    designs: Vec<(FilterDesign, Sos)>,
+    filters: Cache<FilterDesign, Sos>,
+    decimators: Cache<usize, FirDecimator>,
     spare: Vec<Vec<f64>>,
 }
 
@@ -70,23 +72,46 @@ impl Scratch {
 
     /// The filter of a design, made when it is first asked for.
     pub(super) fn filter(&mut self, design: FilterDesign) -> Result<&Sos> {
-        let found = self.designs.iter().position(|(kept, _)| *kept == design);
-        let index = match found {
-            Some(index) => index,
-            None => {
-                let sos = design.make()?;
-                if self.designs.len() == DESIGNS_MAX {
-                    self.designs.remove(0);
-                }
-                self.designs.push((design, sos));
-                self.designs.len() - 1
-            }
-        };
-        Ok(&self.designs[index].1)
+        self.filters.find_or_make(design, || design.make())
+    }
+
+    /// The decimator of a factor, made when it is first asked for.
+    pub(super) fn decimator(&mut self, factor: usize) -> Result<&FirDecimator> {
+        self.decimators.find_or_make(factor, || FirDecimator::new(factor))
     }
 }
 
-/// A Butterworth filter for one sampling rate.
+/// At most [`DESIGNS_MAX`] designs by their parameters.
+#[derive(Debug)]
+struct Cache<K, V> {
+    entries: Vec<(K, V)>,
+}
+
+impl<K, V> Default for Cache<K, V> {
+    fn default() -> Self {
+        Self { entries: Vec::new() }
+    }
+}
+
+impl<K: PartialEq, V> Cache<K, V> {
+    fn find_or_make(&mut self, key: K, make: impl FnOnce() -> Result<V>) -> Result<&V> {
+        let found = self.entries.iter().position(|(kept, _)| *kept == key);
+        let index = match found {
+            Some(index) => index,
+            None => {
+                let value = make()?;
+                if self.entries.len() == DESIGNS_MAX {
+                    self.entries.remove(0);
+                }
+                self.entries.push((key, value));
+                self.entries.len() - 1
+            }
+        };
+        Ok(&self.entries[index].1)
+    }
+}
+
+/// A recursive filter for one sampling rate.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct FilterDesign {
     pub(super) band: Band,
@@ -102,6 +127,8 @@ pub(super) enum Band {
     Stop(f64, f64),
     Below(f64),
     Above(f64),
+    /// Chebyshev's second kind: all from this frequency up is gone; `corners` is the highest order.
+    NothingFrom(f64),
 }
 
 impl FilterDesign {
@@ -116,6 +143,7 @@ impl FilterDesign {
             }
             Band::Below(freq) => filter::butterworth_lowpass(corners, freq, sampling_rate),
             Band::Above(freq) => filter::butterworth_highpass(corners, freq, sampling_rate),
+            Band::NothingFrom(freq) => filter::chebyshev2_lowpass(corners, freq, sampling_rate),
         }
     }
 }
@@ -139,9 +167,9 @@ mod tests {
         assert_eq!(scratch.filter(design(0)).unwrap().sections().as_ptr(), kept);
         for number in 0..10 * DESIGNS_MAX {
             assert_eq!(*scratch.filter(design(number)).unwrap(), design(number).make().unwrap());
-            assert!(scratch.designs.len() <= DESIGNS_MAX);
+            assert!(scratch.filters.entries.len() <= DESIGNS_MAX);
         }
-        assert_eq!(scratch.designs.len(), DESIGNS_MAX);
+        assert_eq!(scratch.filters.entries.len(), DESIGNS_MAX);
     }
 
     #[test]

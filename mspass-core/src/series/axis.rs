@@ -142,6 +142,27 @@ impl TimeAxis {
         (since * self.sampling_rate.value()).round() as i64
     }
 
+    /// The sample nearest to an instant; may lie outside the data. `None` where the axis has no place
+    /// in UTC.
+    pub fn sample_at(&self, instant: UtcTime) -> Option<i64> {
+        let since = instant.seconds_since(self.starttime()?);
+        Some((since * self.sampling_rate.value()).round() as i64)
+    }
+
+    /// The axis of another rate whose samples lie at whole multiples of its interval since time zero,
+    /// the first of them not before the first of this axis.
+    pub(crate) fn aligned(self, sampling_rate: Hertz) -> Self {
+        let delta = NANOS_PER_SECOND as f64 / sampling_rate.value();
+        let past = if delta.fract() == 0.0 && delta < i64::MAX as f64 {
+            self.start_nanos.rem_euclid(delta as i64)
+        } else {
+            (self.start_nanos as f64).rem_euclid(delta).round() as i64
+        };
+        let wait = if past == 0 { 0 } else { delta.round() as i64 - past };
+        let start_nanos = self.start_nanos.saturating_add(wait);
+        Self { start_nanos, sampling_rate, ..self }
+    }
+
     /// The first sample of `window` and how many samples it holds: from the sample nearest to its
     /// start, `round(length / delta) + 1` of them; may lie outside the data. An error where the
     /// window ends before it starts.

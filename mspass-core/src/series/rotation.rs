@@ -4,11 +4,12 @@ use crate::elog::{Life, Severity};
 use crate::error::{Error, Result};
 use crate::history::History;
 use crate::id::SeedId;
+use crate::kernel::rotate::{self, Matrix};
 use crate::metadata::{Metadata, key};
 use crate::series::axis::TimeAxis;
 use crate::series::direction::{Direction, Slowness};
 use crate::series::gaps::Gaps;
-use crate::series::matrix::{self, IDENTITY, Matrix};
+use crate::series::matrix::{self, IDENTITY};
 use crate::series::seismogram::Seismogram;
 use crate::series::time_series::{TimeSeries, overlap_start};
 
@@ -114,7 +115,7 @@ impl Seismogram {
         }
         let present = self.tmatrix();
         if present != frame {
-            self.multiply(&matrix::product(&frame, &matrix::inverse(&present)?));
+            self.multiply(&matrix::product(&frame, &rotate::inverse(&present)?));
             self.set_tmatrix(frame);
         }
         Ok(())

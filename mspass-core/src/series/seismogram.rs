@@ -8,10 +8,11 @@ use crate::elog::{ErrorLog, Life};
 use crate::error::{Error, Result};
 use crate::history::History;
 use crate::id::SeedId;
+use crate::kernel::rotate::{self, Matrix};
 use crate::metadata::Metadata;
 use crate::series::axis::TimeAxis;
 use crate::series::gaps::Gaps;
-use crate::series::matrix::{self, IDENTITY, Matrix};
+use crate::series::matrix::{self, IDENTITY};
 use crate::series::sampled::Sampled;
 use crate::series::time_series::{combine_from, covered, overlap_start};
 use crate::time::{TimeWindow, UtcTime};
@@ -204,7 +205,7 @@ impl Seismogram {
 
     /// Whether the components are perpendicular to each other and of true length.
     pub fn is_orthogonal(&self) -> bool {
-        let square = matrix::product(&self.tmatrix, &matrix::transposed(&self.tmatrix));
+        let square = matrix::product(&self.tmatrix, &rotate::transposed(&self.tmatrix));
         matrix::agree(&square, &IDENTITY, DIRECTION_TOLERANCE)
     }
 
@@ -274,7 +275,8 @@ impl Seismogram {
 
     /// Multiplies every vector and the transformation matrix by `matrix` from the left.
     pub(super) fn multiply(&mut self, by: &Matrix) {
-        matrix::apply(by, self.components_mut());
+        rotate::transform(self.components_mut(), by)
+            .expect("the components of a seismogram have one length");
         self.tmatrix = matrix::product(by, &self.tmatrix);
     }
 }

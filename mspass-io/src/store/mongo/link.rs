@@ -50,7 +50,7 @@ impl Link {
 
     /// Does `work`, which must be idempotent, until it ends other than by a transient failure,
     /// [`ATTEMPTS_MAX`] times at most.
-    pub(super) fn ask<T, F, R>(&self, work: F) -> Result<T, Failure>
+    pub(super) fn idempotent<T, F, R>(&self, work: F) -> Result<T, Failure>
     where
         T: Send + 'static,
         F: Fn(Database) -> R,

@@ -260,6 +260,8 @@ fn command(program: &Path, short: &Path, folder: &Path, options: &MongodOptions)
         .args(["--filePermissions", "0700"])
         .args(["--replSet", "mspass", "--oplogSize", &mib(options.oplog_bytes).to_string()])
         .args(["--wiredTigerCacheSizeGB", &(mib(options.cache_bytes) as f64 / 1024.0).to_string()])
+        // Samples hardly compress; on a desktop the processor is scarcer than the disk.
+        .args(["--wiredTigerJournalCompressor", "none"])
         .args(["--setParameter", "diagnosticDataCollectionEnabled=false"])
         // A set of one has nobody to hand over to when it ends.
         .args(["--setParameter", "shutdownTimeoutMillisForSignaledShutdown=100"])

@@ -13,7 +13,7 @@ const VAGUE_ENDINGS: [&str; 4] = ["Manager", "Impl", "Info", "Data"];
 /// real implementations, or one and a test double, and a line here with the reason in its commit.
 const TRAITS: [(&str, &str); 12] = [
     ("mspass-core", "Process"),
-    ("mspass-core", "Sample"),
+    ("mspass-core", "Sampled"),
     ("mspass-core", "Datum"),
     ("mspass-io", "Reader"),
     ("mspass-io", "Writer"),

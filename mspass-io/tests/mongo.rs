@@ -90,7 +90,7 @@ fn the_largest_document_is_stored_and_a_larger_one_refused() {
         store.upsert("c", &[sized((16 << 20) - empty + 1)]).unwrap_err(),
         store.insert("c", &[sized((16 << 20) - empty + 1)]).map(drop).unwrap_err(),
     ] {
-        assert!(refused.to_string().contains("16777217 bytes"), "{refused}");
+        assert!(refused.to_string().contains("has 16777217 bytes"), "{refused}");
     }
 }
 

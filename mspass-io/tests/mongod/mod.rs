@@ -33,6 +33,7 @@ pub(crate) fn store(name: &str) -> MongoStore {
 }
 
 /// The name of the database of the test `name`.
+#[allow(dead_code, reason = "not every test program needs it")]
 pub(crate) fn uri(name: &str) -> String {
     server().uri(name)
 }

@@ -1,6 +1,5 @@
 //! Documents in collections.
 
-use bson::oid::ObjectId;
 use bson::{Bson, Document, RawBson, RawDocumentBuf, doc, rawdoc};
 use mongodb::options::FindOptions;
 use mongodb::{Collection, IndexModel};
@@ -10,7 +9,8 @@ use super::command::Updates;
 use super::cursor::Batches;
 use super::failure::{DUPLICATE_KEY, Failure};
 use crate::error::{Error, Result};
-use crate::query::{DOCUMENT_BYTES_MAX, Grouping, encode_key};
+use crate::query::{Grouping, Sort, encode_key};
+use crate::store::prepare::{check_collection, id_of, prepare};
 use crate::store::{Aggregate, Cursor, DocumentStore, Find};
 
 /// Documents asked for in one reply of the server.
@@ -32,13 +32,14 @@ impl DocumentStore for MongoStore {
     }
 
     fn insert(&self, collection: &str, documents: &[Document]) -> Result<Vec<Bson>> {
+        check_collection(collection)?;
         if documents.is_empty() {
             return Ok(Vec::new());
         }
         let (mut ids, mut encoded) = (Vec::new(), Vec::new());
         for document in documents {
-            let (id, document) = identified(document)?;
-            ids.push(id);
+            let document = prepare(document)?.raw;
+            ids.push(id_of(&document)?);
             encoded.push(document);
         }
         let inserted = self.link.once(|database| {
@@ -60,10 +61,11 @@ impl DocumentStore for MongoStore {
 
     fn upsert(&self, collection: &str, documents: &[Document]) -> Result<()> {
         let failed = |failure: Failure| failure.during(format!("write to {collection}"));
+        check_collection(collection)?;
         let mut updates = Updates::new(&self.link, collection);
         for document in documents {
-            let (id, document) = identified(document)?;
-            let id = rawdoc! {"_id": RawBson::try_from(id).map_err(encoding)?};
+            let document = prepare(document)?.raw;
+            let id = rawdoc! {"_id": RawBson::try_from(id_of(&document)?).map_err(encoding)?};
             updates.upsert(&id, &document).map_err(failed)?;
         }
         updates.finish().map_err(failed)
@@ -123,6 +125,10 @@ impl DocumentStore for MongoStore {
     }
 
     fn create_index(&self, collection: &str, keys: &Document) -> Result<()> {
+        check_collection(collection)?;
+        if Sort::parse(keys)?.is_empty() {
+            return Err(Error::query("an index needs at least one key"));
+        }
         let made = self.link.idempotent(|database| {
             let target = raw(&database, collection);
             let index = IndexModel::builder().keys(keys.clone()).build();
@@ -184,27 +190,6 @@ fn in_order(values: Vec<Bson>) -> Result<Vec<Bson>> {
     Ok(keyed.into_iter().map(|(_, value)| value).collect())
 }
 
-/// A document as bytes, with its `_id` first; it gets a new one if it has none.
-fn identified(document: &Document) -> Result<(Bson, RawDocumentBuf)> {
-    let (id, raw) = match document.get("_id") {
-        Some(id) => (id.clone(), RawDocumentBuf::try_from(document).map_err(encoding)?),
-        None => {
-            let id = ObjectId::new();
-            let mut whole = doc! {"_id": id};
-            whole.extend(document.clone());
-            (id.into(), RawDocumentBuf::try_from(&whole).map_err(encoding)?)
-        }
-    };
-    let size = raw.as_bytes().len();
-    if size > DOCUMENT_BYTES_MAX {
-        return Err(Error::query(format!(
-            "the document with _id {id} has {size} bytes, MongoDB stores {DOCUMENT_BYTES_MAX} \
-             at most"
-        )));
-    }
-    Ok((id, raw))
-}
-
 fn encoding(error: bson::error::Error) -> Error {
     Error::query(format!("a document cannot be encoded: {error}"))
 }
@@ -216,7 +201,8 @@ fn group_pipeline(
 ) -> Vec<Document> {
     let mut id = Document::new();
     for key in keys {
-        id.insert(key.replace('.', "_"), format!("${key}"));
+        // MongoDB itself leaves a missing key out.
+        id.insert(key.replace('.', "_"), doc! {"$ifNull": [format!("${key}"), Bson::Null]});
     }
     let mut group = doc! {"_id": id};
     for (name, aggregate, path) in aggregates {

@@ -274,5 +274,7 @@ fn an_older_lease_brings_nothing() {
     assert_eq!(foreman.poll_output(), None);
     let tally = Box::new(Tally { entered: 5, ..Tally::default() });
     foreman.ended(now, "quick", second[0].token(), TaskEnd::Done(tally));
-    assert!(matches!(foreman.poll_output(), Some(Output::Done { tally, .. }) if tally.entered == 5));
+    assert!(
+        matches!(foreman.poll_output(), Some(Output::Done { tally, .. }) if tally.entered == 5)
+    );
 }

@@ -1,7 +1,7 @@
 //! MsPASS formats, archives, stores and document model.
 
-pub mod db;
 pub mod archive;
+pub mod db;
 pub mod error;
 pub mod format;
 pub mod query;

@@ -2,13 +2,13 @@
 
 use bson::{Document, doc};
 use mspass_actors::foreman::JobStatus;
+use mspass_actors::workflow::partition::Partition;
 use mspass_actors::workflow::report::{
-    Bounded, CHANNELS_MAX, ChannelReport, Coverage, FILES_MAX, FileProblem, JobReport, PICTURES_MAX,
-    Picture, REASONS_MAX, StepReport,
+    Bounded, CHANNELS_MAX, ChannelReport, Coverage, FILES_MAX, FileProblem, JobReport,
+    PICTURES_MAX, Picture, REASONS_MAX, StepReport,
 };
 use mspass_actors::workflow::stage::{Bench, Stage};
 use mspass_actors::workflow::{PieceGrid, Save, Workflow};
-use mspass_actors::workflow::partition::Partition;
 use mspass_core::{SeedId, UtcTime};
 use mspass_io::Result;
 use mspass_io::db::collection::{ARCHIVE_FILE, CEMETERY, WF_MINISEED, WF_TIME_SERIES};

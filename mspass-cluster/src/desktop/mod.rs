@@ -11,11 +11,11 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Instant;
 
+use mspass_actors::clock;
 use mspass_actors::foreman::JobStatus;
 use mspass_actors::workflow::report::{JobReport, JobState};
 use mspass_actors::workflow::stage::Stage;
 use mspass_actors::workflow::{ArchivePieces, Workflow};
-use mspass_actors::clock;
 use mspass_core::UtcTime;
 use mspass_io::archive::{IndexOptions, IndexProgress, ScanOptions, index};
 
@@ -104,7 +104,8 @@ impl Run<'_> {
         let database = cluster.database();
         let indexed = self.index(&database)?;
         let stage = Arc::new(Stage::new(workflow, &options.job));
-        let journal = self.workdir.join("jobs").join(format!("{}.journal", file_name(&options.job)));
+        let journal =
+            self.workdir.join("jobs").join(format!("{}.journal", file_name(&options.job)));
         let driver = cluster.submit(&stage, &journal, options.threads(), options.fresh)?;
         let status = follow(&driver, &self.bar, indexed.bytes, &interrupt)?;
         self.bar.clear();

@@ -42,7 +42,8 @@ impl Error {
         use mspass_io::Error as Io;
         let io = |error: &Io| match error {
             Io::Store { action, .. } if action != "connect" => 1,
-            Io::Format { .. } | Io::NoBlob { .. } | Io::DuplicateKey { .. } => 1,
+            Io::Format { .. } | Io::Waveform { .. } => 1,
+            Io::NoBlob { .. } | Io::DuplicateKey { .. } => 1,
             _ => 2,
         };
         match self {

@@ -1,8 +1,9 @@
 //! MsPASS composition, launch, report and command.
 //!
 //! - [`desktop`]: the all-in-one program; [`launch`]: composing the actors of a job.
-//! - [`frontend`]: pictures and the report of a job.
+//! - [`frontend`]: pictures and the report of a job; [`command`]: the `mspass` command.
 
+pub mod command;
 pub mod desktop;
 pub mod error;
 pub mod frontend;

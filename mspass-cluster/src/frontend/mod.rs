@@ -3,5 +3,5 @@
 #[cfg(test)]
 mod markup;
 pub mod plot;
-mod quantity;
+pub(crate) mod quantity;
 pub mod report;

@@ -7,7 +7,8 @@ use mspass_core::kernel::taper::Curve;
 use mspass_core::metadata::key;
 use mspass_core::process::{
     Antialias, Decimate, Differentiate, Extract, Integrate, Interpolate, Interpolation, Measure,
-    Process, Rotate, Scale, Scratch, ShortSegment, Span, TimeTaper, Turn, Window,
+    Origin, Process, Rotate, Scale, Scratch, ShortSegment, Span, TimeTaper, ToRelative, ToUtc,
+    Turn, Window,
 };
 use mspass_core::series::{Sampled, Seismogram, Slowness};
 use mspass_core::{Datum, Hertz, Result, Severity, TimeSeries, TimeWindow, UtcTime};
@@ -81,6 +82,27 @@ fn a_window_knows_its_time_standard() {
     assert_eq!(reason, "a window in relative time, but data in UTC");
     relative.axis = mspass_core::series::TimeAxis::relative(0.0, None, relative.sampling_rate());
     assert!(refusal(utc, relative).contains("without an origin"));
+}
+
+#[test]
+fn relative_time_comes_from_a_header_and_goes_back() {
+    let mut trace = counting(10.0, 100);
+    let arrival = START.plus_seconds(4.0);
+    trace.metadata.insert("Ptime", arrival.seconds());
+    let origins = [Origin::Key("Ptime".into()), Origin::Utc(arrival), Origin::Start];
+    for (origin, start) in origins.into_iter().zip([-4.0, -4.0, 0.0]) {
+        let relative = apply(ToRelative { origin: origin.clone() }, trace.clone()).unwrap();
+        assert!((relative.axis.start() - start).abs() < 1e-6);
+        let again = apply(ToRelative { origin }, relative.clone()).unwrap();
+        assert_eq!(again, relative);
+        assert_eq!(apply(ToUtc, relative).unwrap(), trace);
+    }
+    let origin = Origin::Key("Stime".into());
+    assert!(refusal(ToRelative { origin }, trace.clone()).contains("'Stime' holds nothing"));
+    trace.axis = mspass_core::series::TimeAxis::relative(1.0, None, trace.sampling_rate());
+    let same = apply(ToRelative { origin: Origin::Start }, trace.clone()).unwrap();
+    assert_eq!(same, trace);
+    assert!(refusal(ToUtc, trace).contains("never were in UTC"));
 }
 
 #[test]

@@ -402,3 +402,68 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn memory_is_counted_to_the_sample() {
+    let rate = Hertz::new(1.0).unwrap();
+    let bytes = |capacity: usize| {
+        let mut samples = Vec::with_capacity(capacity);
+        samples.push(1.0);
+        TimeSeries::new(SeedId::default(), UtcTime::default(), rate, samples).memory_bytes()
+    };
+    assert_eq!(bytes(1), size_of::<TimeSeries>() + 8);
+    assert_eq!(bytes(1001), size_of::<TimeSeries>() + 8008);
+    let trace = TimeSeries::new(
+        "YA.UV05.00.HHZ".parse().unwrap(),
+        UtcTime::default(),
+        rate,
+        vec![0.0; 500],
+    );
+    assert_eq!(trace.memory_bytes(), size_of::<TimeSeries>() + 4000 + "YAUV0500HHZ".len());
+    let one = trace.memory_bytes();
+    let mut members = Vec::with_capacity(3);
+    members.extend([trace.clone(), trace.clone()]);
+    let mut ensemble = Ensemble::default();
+    ensemble.members = members;
+    let place = size_of::<Ensemble<TimeSeries>>() + size_of::<TimeSeries>();
+    assert_eq!(ensemble.memory_bytes(), place + 2 * one);
+    let gather = Gather::new(ensemble).unwrap();
+    assert!(gather.memory_bytes() >= 8000 + 2 * (one - 4000));
+    let samples = Array2::zeros((3, 500));
+    let seismogram = Seismogram::new(trace.id.clone(), UtcTime::default(), rate, samples).unwrap();
+    assert_eq!(seismogram.memory_bytes(), size_of::<Seismogram>() + 12_000 + 11);
+    assert_eq!(seismogram.headstone().memory_bytes(), size_of::<Seismogram>() + 11);
+    let mut noted = trace.clone();
+    noted.metadata.insert("note", "x".repeat(1000));
+    noted.log.push("test", Severity::Debug, "y".repeat(1000));
+    assert!((one + 2000..one + 2600).contains(&noted.memory_bytes()), "{}", noted.memory_bytes());
+}
+
+#[test]
+fn what_arrives_is_checked() {
+    let refused = |text: &str, json: serde_json::Value, kind: &str| {
+        let error = match kind {
+            "seismogram" => serde_json::from_value::<Seismogram>(json).unwrap_err(),
+            "gather" => serde_json::from_value::<Gather<TimeSeries>>(json).unwrap_err(),
+            _ => serde_json::from_value::<TimeSeries>(json).unwrap_err(),
+        };
+        assert!(error.to_string().contains(text), "{error}");
+    };
+    let mut json = serde_json::to_value(Seismogram::default()).unwrap();
+    json["samples"] = serde_json::json!([1.0, 2.0, 3.0, 4.0]);
+    refused("three equal components", json, "seismogram");
+    let mut json = serde_json::to_value(TimeSeries::default()).unwrap();
+    json["gaps"] = serde_json::json!([[5, 6], [6, 9]]);
+    refused("ordered and disjoint", json, "trace");
+    let mut json = serde_json::to_value(TimeSeries::default()).unwrap();
+    json["axis"]["sampling_rate"] = serde_json::json!(-1.0);
+    refused("sampling rate", json, "trace");
+    let mut json = serde_json::to_value(Gather::<TimeSeries>::default()).unwrap();
+    json["npts"] = serde_json::json!(u64::MAX);
+    refused("are not 0 members", json.clone(), "gather");
+    json["npts"] = serde_json::json!(7);
+    let same: Gather<TimeSeries> = serde_json::from_value(json.clone()).unwrap();
+    assert_eq!(same.array().dim(), (0, 1, 7));
+    json["samples"] = serde_json::json!([1.0]);
+    refused("are not 0 members", json, "gather");
+}

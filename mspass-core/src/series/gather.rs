@@ -70,9 +70,11 @@ impl<T: Sampled> TryFrom<Stored<T>> for Gather<T> {
     type Error = Error;
     fn try_from(stored: Stored<T>) -> Result<Self> {
         let Stored { heads, samples, components, npts, metadata, log, history, life } = stored;
-        let whole = heads.len().checked_mul(components).and_then(|rows| rows.checked_mul(npts));
+        // An array view needs a sound shape even when it has no members.
+        let row = components.checked_mul(npts).filter(|row| isize::try_from(*row).is_ok());
+        let whole = row.and_then(|row| heads.len().checked_mul(row));
         let alike = heads.iter().all(|h| h.component_count() == components && h.npts() == 0);
-        if whole != Some(samples.len()) || !alike {
+        if whole != Some(samples.len()) || components == 0 || !alike {
             return Err(Error::unfit(format!(
                 "{} samples are not {} members of {components} components of {npts} samples",
                 samples.len(),

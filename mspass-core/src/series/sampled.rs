@@ -10,6 +10,9 @@ pub trait Sampled: Datum {
     /// Where the samples lie in time.
     fn axis(&self) -> &TimeAxis;
 
+    /// The axis, for other times of the same samples.
+    fn axis_mut(&mut self) -> &mut TimeAxis;
+
     /// Number of components, at least 1.
     fn component_count(&self) -> usize;
 

@@ -351,6 +351,10 @@ impl Sampled for Seismogram {
         &self.axis
     }
 
+    fn axis_mut(&mut self) -> &mut TimeAxis {
+        &mut self.axis
+    }
+
     fn component_count(&self) -> usize {
         3
     }

@@ -273,6 +273,10 @@ impl Sampled for TimeSeries {
         &self.axis
     }
 
+    fn axis_mut(&mut self) -> &mut TimeAxis {
+        &mut self.axis
+    }
+
     fn component_count(&self) -> usize {
         1
     }

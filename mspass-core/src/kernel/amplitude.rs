@@ -50,12 +50,12 @@ pub fn perc(x: &[f64], fraction: f64, scratch: &mut Scratch) -> Result<f64> {
     if x.iter().any(|v| v.is_nan()) {
         return Ok(f64::NAN);
     }
-    fit(&mut scratch.samples, x.len(), 0.0);
-    for (to, v) in scratch.samples.iter_mut().zip(x) {
+    let sizes = fit(&mut scratch.samples, x.len(), 0.0);
+    for (to, v) in sizes.iter_mut().zip(x) {
         *to = v.abs();
     }
     let place = ((fraction * x.len() as f64) as usize).min(x.len() - 1);
-    Ok(*scratch.samples.select_nth_unstable_by(place, f64::total_cmp).1)
+    Ok(*sizes.select_nth_unstable_by(place, f64::total_cmp).1)
 }
 
 /// The median of the absolute values, the greater of the middle two for an even number; 0 for no

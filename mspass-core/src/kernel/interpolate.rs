@@ -122,9 +122,8 @@ pub fn weighted_average_slopes(x: &[f64], grid: Grid, out: &mut [f64]) -> Result
 /// [`Error::Unfit`] for fewer than four samples.
 pub fn cubic(x: &[f64], grid: Grid, out: &mut [f64], scratch: &mut Scratch) -> Result<()> {
     let positions = grid.within(x, out, 4)?;
-    fit(&mut scratch.samples, x.len(), 0.0);
-    second_derivatives(x, &mut scratch.samples);
-    let bend = &scratch.samples;
+    let bend = fit(&mut scratch.samples, x.len(), 0.0);
+    second_derivatives(x, bend);
     positions.between(x, out, |to, i, t| {
         let s = 1.0 - t;
         let bent = (s * s * s - s) * bend[i] + (t * t * t - t) * bend[i + 1];
@@ -186,8 +185,7 @@ pub fn lanczos(x: &[f64], grid: Grid, half_width: usize, out: &mut [f64]) -> Res
         let mut sum = term(x[nearest], t, sine);
         let ends = (usize::from(t < 0.0), usize::from(t > 0.0));
         let mut sign = -1.0;
-        for k in 1..=half_width {
-            let (turn_cosine, turn_sine) = turns[k];
+        for (k, (turn_cosine, turn_sine)) in turns.iter().enumerate().skip(1) {
             let (straight, across) = (sine * turn_cosine, cosine * turn_sine);
             if k < half_width + ends.0
                 && let Some(v) = nearest.checked_sub(k).and_then(|i| x.get(i))

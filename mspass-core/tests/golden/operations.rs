@@ -70,9 +70,9 @@ pub(crate) fn run(
 /// Operations of one trace.
 fn condition(op: &str, p: &mut Parameters<'_>, x: Vec<f64>) -> Option<Result<Vec<f64>, String>> {
     Some(match op {
-        "demean" => apply(x, |x| Ok(detrend::demean(x))),
-        "detrend_linear" => apply(x, |x| Ok(detrend::linear(x))),
-        "detrend_simple" => apply(x, |x| Ok(detrend::simple(x))),
+        "demean" => Ok(changed(x, detrend::demean)),
+        "detrend_linear" => Ok(changed(x, detrend::linear)),
+        "detrend_simple" => Ok(changed(x, detrend::simple)),
         "detrend_polynomial" => {
             p.count("order").and_then(|order| apply(x, |x| detrend::polynomial(x, order)))
         }
@@ -95,6 +95,12 @@ fn condition(op: &str, p: &mut Parameters<'_>, x: Vec<f64>) -> Option<Result<Vec
         "integrate" => rate(p).and_then(|r| apply(x, |x| calculus::integrate(x, 1.0 / r))),
         _ => return None,
     })
+}
+
+/// Runs a kernel that works in place and takes any data.
+fn changed(mut x: Vec<f64>, kernel: impl FnOnce(&mut [f64])) -> Vec<f64> {
+    kernel(&mut x);
+    x
 }
 
 /// Runs a kernel that works in place.
@@ -133,7 +139,7 @@ fn window_taper(p: &mut Parameters<'_>, x: Vec<f64>) -> Result<Vec<f64>, String>
 
 fn butterworth(kind: &str, p: &mut Parameters<'_>, x: Vec<f64>) -> Result<Vec<f64>, String> {
     let (sos, zerophase) = (design(kind, p)?, p.flag("zerophase")?);
-    apply(x, |x| Ok(if zerophase { sos.filter_zerophase(x) } else { sos.filter(x) }))
+    Ok(changed(x, |x| if zerophase { sos.filter_zerophase(x) } else { sos.filter(x) }))
 }
 
 fn resampled(p: &mut Parameters<'_>, x: Vec<f64>) -> Result<Vec<f64>, String> {

@@ -12,6 +12,9 @@ use rustfft::num_complex::Complex64;
 
 mod gridding;
 
+#[cfg(test)]
+mod tests;
+
 /// Most plans kept in a [`Scratch`]; the least recently used one goes first.
 pub const PLANS_MAX: usize = 16;
 
@@ -22,7 +25,7 @@ pub const PLAN_POINTS_MAX: usize = 1 << 22;
 /// Longest transform that is never done over a grid.
 pub const DIRECT_MAX: usize = 2048;
 
-/// Elements that a buffer keeps however few are needed; a larger one shrinks when less than a quarter
+/// Elements that a buffer keeps however few are needed; a larger one shrinks when less than a sixteenth
 /// of it is needed.
 pub const BUFFER_KEPT: usize = 1 << 20;
 
@@ -55,11 +58,11 @@ impl Scratch {
             self.spectrum.clear();
         } else if is_direct(x.len()) {
             let plan = self.plans.forward(x.len());
-            fit(&mut self.spectrum, x.len() / 2 + 1, Complex64::ZERO);
-            fit(&mut self.work, plan.get_scratch_len(), Complex64::ZERO);
-            plan.process_with_scratch(x, &mut self.spectrum, &mut self.work)
-                .expect("buffers have the lengths of the plan");
-            self.spectrum.truncate(bins);
+            let all = fit(&mut self.grid, x.len() / 2 + 1, Complex64::ZERO);
+            let work = fit(&mut self.work, plan.get_scratch_len(), Complex64::ZERO);
+            plan.process_with_scratch(x, all, work).expect("buffers have the lengths of the plan");
+            self.spectrum.clear();
+            self.spectrum.extend_from_slice(&all[..bins]);
         } else {
             self.forward_over_grid(x, bins);
         }
@@ -80,8 +83,8 @@ impl Scratch {
         }
         if is_direct(npts) {
             let plan = self.plans.inverse(npts);
-            fit(&mut self.work, plan.get_scratch_len(), Complex64::ZERO);
-            plan.process_with_scratch(&mut self.spectrum, out, &mut self.work)
+            let work = fit(&mut self.work, plan.get_scratch_len(), Complex64::ZERO);
+            plan.process_with_scratch(&mut self.spectrum, out, work)
                 .expect("buffers have the lengths of the plan");
         } else {
             self.inverse_over_grid(out);
@@ -95,14 +98,17 @@ impl fmt::Debug for Scratch {
     }
 }
 
-/// Makes `buffer` exactly `len` long, whatever it holds, and gives memory back where far more was used
+/// The first `len` elements of `buffer`, whatever they hold; gives memory back where far more was used
 /// by an earlier, much larger datum.
-pub(super) fn fit<T: Clone>(buffer: &mut Vec<T>, len: usize, zero: T) {
-    if buffer.capacity() > BUFFER_KEPT && buffer.capacity() / 4 > len {
-        buffer.truncate(len);
-        buffer.shrink_to(len);
+pub(super) fn fit<T: Clone>(buffer: &mut Vec<T>, len: usize, zero: T) -> &mut [T] {
+    if buffer.capacity() > BUFFER_KEPT && buffer.capacity() / 16 > len {
+        buffer.truncate(BUFFER_KEPT.max(len));
+        buffer.shrink_to_fit();
     }
-    buffer.resize(len, zero);
+    if buffer.len() < len {
+        buffer.resize(len, zero);
+    }
+    &mut buffer[..len]
 }
 
 /// Whether a length is transformed as it is.

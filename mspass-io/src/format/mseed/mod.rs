@@ -2,7 +2,7 @@
 //!
 //! [`Records`] walks a file or a slice record by record; a broken record is reported with its byte
 //! offset and costs only itself. [`read`] joins records to traces, [`read_window`] decodes a time
-//! range of a run of records whose place is known, [`write`] packs traces into records.
+//! range of a run of records whose place is known, [`write()`] packs traces into records.
 //!
 //! Sources: FDSN, *SEED Reference Manual* 2.4 (chapter 8, appendices B and C); FDSN, *miniSEED 3*
 //! (<https://docs.fdsn.org/projects/miniseed3>).
@@ -24,6 +24,9 @@ mod window;
 mod write;
 mod write_v2;
 mod write_v3;
+
+#[cfg(test)]
+mod tests;
 
 pub use encoding::Encoding;
 pub use header::{Flags, RecordHeader};

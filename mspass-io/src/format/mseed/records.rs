@@ -127,26 +127,62 @@ impl<'a> Records<'a> {
     ///
     /// An error where its bytes cannot be read or miss their checksum.
     pub fn record(&mut self) -> Result<Record<'_>, RecordError> {
-        let (offset, header) = (self.offset, &self.header);
-        let length = header.length as usize;
-        let bytes = match self.block.peek(offset, length, BLOCK_BYTES) {
-            Ok(bytes) => bytes,
-            Err(error) => {
-                self.cursor = u64::MAX;
-                return Err(RecordError::lost(offset, format!("cannot read: {error}")));
+        let (offset, length) = (self.offset, self.header.length as usize);
+        let failure = match self.block.peek(offset, length, BLOCK_BYTES) {
+            Err(error) => Some(self.cannot_read(offset, &error)),
+            Ok(bytes) if bytes.len() < length => {
+                Some(truncated(offset, self.header.length, offset + bytes.len() as u64))
             }
+            Ok(bytes) if self.header.version == 3 => match v3::checksums(bytes) {
+                Some((due, stored)) if due != stored => {
+                    let reason =
+                        format!("checksum {stored:08x} in the record, {due:08x} of its bytes");
+                    Some(self.reject(offset, reason))
+                }
+                _ => None,
+            },
+            Ok(_) => None,
         };
-        if bytes.len() < length {
-            return Err(truncated(offset, header.length, offset + bytes.len() as u64));
+        if let Some(error) = failure {
+            return Err(error);
         }
-        if header.version == 3
-            && let Some((due, stored)) = v3::checksums(bytes)
-            && due != stored
-        {
-            let reason = format!("checksum {stored:08x} in the record, {due:08x} of its bytes");
-            return Err(RecordError::lost(offset, reason));
+        let header = &self.header;
+        match self.block.peek(offset, length, BLOCK_BYTES) {
+            Ok(bytes) => Ok(Record { header, offset, bytes }),
+            Err(error) => Err(RecordError::lost(offset, format!("cannot read: {error}"))),
         }
-        Ok(Record { header, offset, bytes })
+    }
+
+    /// Ends the walk: the file cannot be read at `at`.
+    fn cannot_read(&mut self, at: u64, error: &std::io::Error) -> RecordError {
+        self.cursor = u64::MAX;
+        RecordError::lost(at, format!("cannot read: {error}"))
+    }
+
+    /// Gives up the record at `at`, whose header may be wrong too: goes to its end if another
+    /// record begins there, else to the next one that is found.
+    fn reject(&mut self, at: u64, reason: impl Into<String>) -> RecordError {
+        match self.after_broken(at) {
+            // never back: the walk may have gone on since the header came
+            Ok(cursor)
+                if self.cursor == at || self.cursor == at + u64::from(self.header.length) =>
+            {
+                self.cursor = cursor;
+            }
+            Ok(_) => {}
+            Err(error) => return self.cannot_read(at, &error),
+        }
+        self.pending = None;
+        self.usual_length = 0;
+        RecordError::lost(at, reason)
+    }
+
+    fn after_broken(&mut self, at: u64) -> std::io::Result<u64> {
+        let next = at + u64::from(self.header.length);
+        if next > at && (next == self.block.end() || self.is_record(next)?) {
+            return Ok(next);
+        }
+        self.find_record(at + v3::FIXED_BYTES as u64)
     }
 
     /// Moves to the next record whose header is sound.
@@ -162,10 +198,7 @@ impl<'a> Records<'a> {
                 Ok(Ok(false)) => {}
                 Ok(Ok(true)) => return Some(Ok(())),
                 Ok(Err(error)) => return Some(Err(error)),
-                Err(error) => {
-                    let at = std::mem::replace(&mut self.cursor, u64::MAX);
-                    return Some(Err(RecordError::lost(at, format!("cannot read: {error}"))));
-                }
+                Err(error) => return Some(Err(self.cannot_read(self.cursor, &error))),
             }
         }
     }
@@ -242,25 +275,17 @@ impl<'a> Records<'a> {
             other => other,
         };
         let length = u64::from(self.header.length);
-        let error = match parsed {
+        let reason = match parsed {
             Ok(()) if at + length <= self.block.end() => {
                 self.offset = at;
                 self.usual_length = self.header.length;
                 self.cursor = at + length;
                 return Ok(Ok(true));
             }
-            Ok(()) => truncated(at, self.header.length, self.block.end()),
-            Err(reason) => RecordError::lost(at, reason),
+            Ok(()) => truncated(at, self.header.length, self.block.end()).reason,
+            Err(reason) => reason,
         };
-        self.pending = None;
-        self.usual_length = 0;
-        let next = at + length;
-        self.cursor = if length > 0 && (next == self.block.end() || self.is_record(next)?) {
-            next
-        } else {
-            self.find_record(at + v3::FIXED_BYTES as u64)?
-        };
-        Ok(Err(error))
+        Ok(Err(self.reject(at, reason)))
     }
 
     /// The length of a miniSEED 2 record: as its blockette 1000 says, unless another record of the

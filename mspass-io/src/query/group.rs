@@ -18,7 +18,7 @@ const GROUPS_MAX: usize = 1_000_000;
 /// Documents grouped by the values at some paths, with aggregates over each group.
 ///
 /// Arrays on the way to a value give the array of what is found in their elements, as in MongoDB's
-/// `$group`; a missing key is left out of the group's `_id`. Decimal128 numbers are added as the
+/// `$group`; a missing key counts as null. Decimal128 numbers are added as the
 /// nearest doubles.
 #[derive(Debug)]
 pub struct Grouping {
@@ -74,9 +74,8 @@ impl Grouping {
     pub fn add(&mut self, document: &RawDocument) -> Result<()> {
         let mut id = Document::new();
         for (name, path) in &self.keys {
-            if let Some(value) = value_at(document, path.parts())? {
-                id.insert(name.as_str(), value);
-            }
+            let value = value_at(document, path.parts())?;
+            id.insert(name.as_str(), value.unwrap_or(Bson::Null));
         }
         let mut key = Vec::new();
         encode_key(&mut key, raw(&Bson::Document(id.clone()))?.as_raw_bson_ref());
@@ -239,10 +238,8 @@ fn value_at(document: &RawDocument, parts: &[Part]) -> Result<Option<Bson>> {
 fn values_within(array: &RawArray, rest: &[Part]) -> Result<Array> {
     let mut values = Array::new();
     for element in elements(array) {
-        match element {
-            RawBsonRef::Document(inner) => values.extend(value_at(inner, rest)?),
-            RawBsonRef::Array(inner) => values.push(Bson::Array(values_within(inner, rest)?)),
-            _ => {}
+        if let RawBsonRef::Document(inner) = element {
+            values.extend(value_at(inner, rest)?);
         }
     }
     Ok(values)

@@ -207,7 +207,7 @@ fn parse_pull(value: &Bson) -> Result<Pull> {
         Bson::RegularExpression(_) => wrapped(),
         Bson::Document(condition) => {
             let first = condition.keys().next().map(String::as_str);
-            let logical = matches!(first, Some("$and" | "$or" | "$nor" | "$comment"));
+            let logical = matches!(first, Some("$and" | "$or" | "$nor" | "$not" | "$comment"));
             if filter::is_operators(condition) && !logical {
                 return wrapped();
             }

@@ -118,7 +118,7 @@ pub trait DocumentStore: Send + Sync + fmt::Debug {
 
     /// Groups the documents that match by the values at `keys` and computes aggregates: each
     /// `(name, aggregate, path)`. Returns `{_id: {key: value, ...}, name: value, ...}` per group,
-    /// sorted by `_id` (dots in a key become `_`).
+    /// sorted by `_id` (dots in a key become `_`, a missing value counts as null).
     fn group(
         &self,
         collection: &str,

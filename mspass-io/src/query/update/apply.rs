@@ -38,7 +38,9 @@ pub(super) fn apply(steps: &[(Vec<Part>, Operation)], document: &mut Document) -
         *document = root;
     }
     let same = match (&id, document.get("_id")) {
-        (Some(before), Some(after)) => is_equal(before, after)?,
+        (Some(before), Some(after)) => {
+            before.element_type() == after.element_type() && is_equal(before, after)?
+        }
         (None, None) => true,
         _ => false,
     };
@@ -59,17 +61,22 @@ fn order(a: &Bson, b: &Bson) -> Result<Ordering> {
 /// Moves the value at `from` to `to`.
 fn rename(root: &mut Bson, from: &[Part], to: &[Part]) -> Result<bool> {
     let mut value = &*root;
+    let mut through_array = false;
     for part in from {
-        match value {
-            Bson::Document(document) => match document.get(&part.name) {
-                Some(inner) => value = inner,
-                None => return Ok(false),
-            },
-            Bson::Array(_) => {
-                return refuse(format!("$rename of '{}' out of an array", join(from)));
+        let inner = match value {
+            Bson::Document(document) => document.get(&part.name),
+            Bson::Array(array) => {
+                through_array = true;
+                let Some(index) = part.index else { return blocked(true, from) };
+                array.get(index)
             }
-            _ => return Ok(false),
-        }
+            _ => return blocked(true, from),
+        };
+        let Some(inner) = inner else { return Ok(false) };
+        value = inner;
+    }
+    if through_array {
+        return refuse(format!("$rename of '{}' out of an array", join(from)));
     }
     let value = value.clone();
     let mut target = &*root;
@@ -92,6 +99,7 @@ fn rename(root: &mut Bson, from: &[Part], to: &[Part]) -> Result<bool> {
 fn modify(root: &mut Bson, parts: &[Part], operation: &Operation) -> Result<bool> {
     let creates =
         !matches!(operation, Operation::Unset | Operation::Pull(_) | Operation::Pop { .. });
+    let needs_way = creates || !matches!(operation, Operation::Unset);
     let Some((last, way)) = parts.split_last() else { return Ok(false) };
     let mut container = root;
     for part in way {
@@ -107,7 +115,7 @@ fn modify(root: &mut Bson, parts: &[Part], operation: &Operation) -> Result<bool
                 document.get_mut(&part.name).expect("present or inserted above")
             }
             Bson::Array(array) => {
-                let Some(index) = part.index else { return blocked(creates, parts) };
+                let Some(index) = part.index else { return blocked(needs_way, parts) };
                 if index >= array.len() {
                     if !creates {
                         return Ok(false);
@@ -116,7 +124,7 @@ fn modify(root: &mut Bson, parts: &[Part], operation: &Operation) -> Result<bool
                 }
                 &mut array[index]
             }
-            _ => return blocked(creates, parts),
+            _ => return blocked(needs_way, parts),
         };
     }
     match container {
@@ -136,7 +144,7 @@ fn modify(root: &mut Bson, parts: &[Part], operation: &Operation) -> Result<bool
             }
         }
         Bson::Array(array) => {
-            let Some(index) = last.index else { return blocked(creates, parts) };
+            let Some(index) = last.index else { return blocked(needs_way, parts) };
             let before = array.get_mut(index).map(|v| std::mem::replace(v, Bson::Null));
             let existed = before.is_some();
             match operation.change(before, parts)? {
@@ -151,13 +159,13 @@ fn modify(root: &mut Bson, parts: &[Part], operation: &Operation) -> Result<bool
             }
             Ok(true)
         }
-        _ => blocked(creates, parts),
+        _ => blocked(needs_way, parts),
     }
 }
 
 /// A value that is neither document nor array, or a name in an array, bars the way.
-fn blocked(creates: bool, parts: &[Part]) -> Result<bool> {
-    if creates {
+fn blocked(needs_way: bool, parts: &[Part]) -> Result<bool> {
+    if needs_way {
         return refuse(format!("'{}' leads through a value that has no keys", join(parts)));
     }
     Ok(false)
@@ -186,7 +194,7 @@ impl Operation {
             },
             Self::Mul(by) => {
                 let zero = match by {
-                    Bson::Double(_) => Bson::Double(0.0),
+                    Bson::Double(by) => Bson::Double(by * 0.0),
                     Bson::Int64(_) => Bson::Int64(0),
                     _ => Bson::Int32(0),
                 };

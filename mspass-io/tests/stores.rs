@@ -1,5 +1,7 @@
 //! Every store keeps the contract; an embedded one says clearly why it cannot be opened.
 
+mod mongod;
+
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
@@ -35,6 +37,16 @@ fn embedded_documents() {
 fn embedded_blobs() {
     let folder = tempfile::tempdir().unwrap();
     contract::check_blobs(&open(folder.path()).unwrap()).unwrap();
+}
+
+#[test]
+fn mongo_documents() {
+    contract::check_documents(&mongod::store("contract_documents")).unwrap();
+}
+
+#[test]
+fn mongo_blobs() {
+    contract::check_blobs(&mongod::store("contract_blobs")).unwrap();
 }
 
 #[test]

@@ -307,7 +307,9 @@ fn inspect(path: &Path) -> Result<Model, Failure> {
         found.sort_by_key(|d| d.get_object_id("_id").ok());
         let updated = found == whole(true);
         if !updated && found != whole(false) {
-            return Err(format!("batch {batch} has {} documents, not all of it", found.len()).into());
+            return Err(
+                format!("batch {batch} has {} documents, not all of it", found.len()).into()
+            );
         }
         model.insert(batch, Batch { blobs: false, documents: true, updated });
     }
@@ -374,7 +376,8 @@ fn settle(
         }
     }
     let most = possible.iter().map(|(_, arrived)| *arrived).max().unwrap_or(0);
-    let Some((after, arrived)) = possible.into_iter().find(|(possible, _)| possible == found) else {
+    let Some((after, arrived)) = possible.into_iter().find(|(possible, _)| possible == found)
+    else {
         return Err(format!("found {found:?}\nexpected {model:?}\nunder way {under_way:?}").into());
     };
     summary.arrived += arrived;

@@ -1,5 +1,7 @@
 //! The desktop example as a person runs it: the real program, real files, a real mongod.
 
+#![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "a test may panic and wait")]
+
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};

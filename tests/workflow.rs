@@ -1,5 +1,7 @@
 //! Jobs through foreman, worker and db-proxy, as a program that embeds them would run them.
 
+#![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "a test may panic and wait")]
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,6 +1,8 @@
 //! The foreman under loss, delay, duplication and death of workers: every task is done exactly
 //! once. Deterministic: a failure prints the seed that repeats it (MSPASS_SEED).
 
+#![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "a test may panic and wait")]
+
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::{Duration, Instant};
 

@@ -59,7 +59,7 @@ impl Cursors {
 }
 
 enum Job {
-    Call(StoreCall, Reply<StoreCall>),
+    Call(Box<StoreCall>, Reply<StoreCall>),
     ReadBlob(ReadBlob, Reply<ReadBlob>),
 }
 
@@ -100,8 +100,8 @@ fn serve(database: &Database, queue: &Mutex<Receiver<Job>>, cursors: &Mutex<Curs
     loop {
         let job = queue.lock().unwrap_or_else(PoisonError::into_inner).recv();
         match job {
-            Ok(Job::Call(call, reply)) => {
-                reply.send(calls::answer(database, cursors, call, clock::now()));
+            Ok(Job::Call(Box::new(call), reply)) => {
+                reply.send(calls::answer(database, cursors, *call, clock::now()));
             }
             Ok(Job::ReadBlob(ReadBlob(id), reply)) => {
                 reply.send(database.blobs.read(id).map_err(StoreFault::from));
@@ -161,7 +161,7 @@ fn write(
 
 impl Handler<StoreCall> for DbProxy {
     fn handle(&mut self, call: StoreCall, reply: Reply<StoreCall>, _: &Context<Self>) {
-        drop(self.calls.send(Job::Call(call, reply)));
+        drop(self.calls.send(Job::Call(Box::new(call), reply)));
     }
 }
 

@@ -221,7 +221,7 @@ impl Piece<'_> {
 fn read_run(task: &mut Task<'_>, run: &Run, part: Option<(u64, u64)>, bench: &mut Bench) -> Faults {
     let mut faults = Faults::default();
     let mut held = bench.file.take();
-    let opened = open(&mut held, &run.path).and_then(|file| Records::of_file(file));
+    let opened = open(&mut held, &run.path).and_then(Records::of_file);
     match opened {
         Ok(records) => {
             let mut records = records.within(run.foff, run.nbytes);
@@ -310,9 +310,7 @@ fn fill<'a>(
             let end = run.grid.piece_end(first);
             // Enough for the whole piece, unless the document claims an absurd rate.
             let room = (end - first).min(PIECE_SAMPLES_RESERVED_MAX) as usize;
-            let mut samples = bench.scratch.take_buffer(room);
-            samples.clear();
-            *piece = Some(Piece { run, first, end, samples });
+            *piece = Some(Piece { run, first, end, samples: bench.scratch.take_room(room) });
         }
         let Some(open) = piece.as_mut() else { return };
         let room = usize::try_from(open.end - first).unwrap_or(usize::MAX);

@@ -38,16 +38,27 @@ pub struct Scratch {
 impl Scratch {
     /// A buffer of `npts` samples that hold anything: the caller writes them all.
     pub fn take_buffer(&mut self, npts: usize) -> Vec<f64> {
+        let mut buffer = self.take_spare(npts);
+        buffer.resize(npts, 0.0);
+        buffer
+    }
+
+    /// An empty buffer with room for `npts` samples.
+    pub fn take_room(&mut self, npts: usize) -> Vec<f64> {
+        let mut buffer = self.take_spare(npts);
+        buffer.clear();
+        buffer
+    }
+
+    fn take_spare(&mut self, npts: usize) -> Vec<f64> {
         let fits = |buffer: &Vec<f64>| {
             (npts..=npts.saturating_mul(SPARE_EXCESS)).contains(&buffer.capacity())
         };
         let fitting = self.spare.iter().enumerate().filter(|(_, buffer)| fits(buffer));
-        let mut buffer = match fitting.min_by_key(|(_, buffer)| buffer.capacity()) {
+        match fitting.min_by_key(|(_, buffer)| buffer.capacity()) {
             Some((index, _)) => self.spare.swap_remove(index),
             None => Vec::with_capacity(npts),
-        };
-        buffer.resize(npts, 0.0);
-        buffer
+        }
     }
 
     /// Takes a buffer that nobody needs any more; one too many frees the one kept longest.

@@ -12,6 +12,8 @@
 #![allow(clippy::disallowed_methods)] // campaigns are drivers: they read the clock and wait
 
 mod desktop_kill;
+#[path = "../../mspass-io/tests/campaign/store_kill.rs"]
+mod store_kill;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -42,14 +44,17 @@ struct Campaign {
 
 /// Every campaign. To add one: a module beside this file with the trial itself, an entry here,
 /// and a slice of it in the tests.
-const CAMPAIGNS: [Campaign; 1] = [
+const CAMPAIGNS: [Campaign; 2] = [
     Campaign {
         name: "desktop-kill",
         about: "kills the desktop job at random moments, restarts it, compares the end result",
         run: desktop_kill,
     },
-    // The place of `store-kill`: here its entry, above, beside `mod desktop_kill`,
-    // #[path = "../../mspass-io/tests/campaign/store_kill.rs"] mod store_kill;
+    Campaign {
+        name: "store-kill",
+        about: "kills a process that writes to the embedded store, checks all it acknowledged",
+        run: store_kill,
+    },
 ];
 
 const DESKTOP_KILLS: usize = 200;
@@ -63,6 +68,30 @@ fn desktop_kill(choice: &Choice) -> Result<Tally, String> {
     };
     let outcome = desktop_kill::run(&settings, &mut |line| println!("{line}"))?;
     Ok(Tally { runs: outcome.kills, failed: outcome.failures.len() })
+}
+
+const STORE_KILLS: usize = 500;
+
+fn store_kill(choice: &Choice) -> Result<Tally, String> {
+    let count = choice.count.unwrap_or(STORE_KILLS);
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("store-kill");
+    let this = std::env::current_exe().map_err(|error| format!("where am I? {error}"))?;
+    let program = || std::process::Command::new(&this);
+    let gone = |error: std::io::Error| format!("cannot empty {}: {error}", folder.display());
+    if folder.exists() {
+        std::fs::remove_dir_all(&folder).map_err(gone)?;
+    }
+    match store_kill::campaign(&folder.join("db"), count, choice.seed, program) {
+        Ok(summary) => {
+            println!("{summary:?}");
+            std::fs::remove_dir_all(&folder).map_err(gone)?;
+            Ok(Tally { runs: summary.kills, failed: 0 })
+        }
+        Err(fault) => {
+            println!("FAILED, kept in {}: {fault}", folder.display());
+            Ok(Tally { runs: count, failed: 1 })
+        }
+    }
 }
 
 fn usage() -> String {
@@ -103,6 +132,8 @@ fn parse(arguments: &[String]) -> Result<Option<(&'static Campaign, Choice)>, St
 }
 
 fn main() -> ExitCode {
+    // A campaign may start this program again, as the process to be killed.
+    store_kill::write_if_asked();
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let (campaign, choice) = match parse(&arguments) {
         Ok(Some(chosen)) => chosen,

@@ -100,7 +100,7 @@ fn serve(database: &Database, queue: &Mutex<Receiver<Job>>, cursors: &Mutex<Curs
     loop {
         let job = queue.lock().unwrap_or_else(PoisonError::into_inner).recv();
         match job {
-            Ok(Job::Call(Box::new(call), reply)) => {
+            Ok(Job::Call(call, reply)) => {
                 reply.send(calls::answer(database, cursors, *call, clock::now()));
             }
             Ok(Job::ReadBlob(ReadBlob(id), reply)) => {

@@ -19,11 +19,13 @@ use mspass_io::store::{Blob, BlobStore, DocumentStore, EmbeddedOptions, Embedded
 
 /// Names the folder of the store to the writer.
 pub(crate) const WRITER_PATH: &str = "MSPASS_STORE_KILL_PATH";
-/// Names the first batch to the writer.
+/// Names the first batch of each writer, with commas between.
 pub(crate) const WRITER_START: &str = "MSPASS_STORE_KILL_START";
 
 /// Writers at the same time in the one process, so that they share commits.
-const WRITERS: u64 = 2;
+const WRITERS: usize = 2;
+/// From one batch of a writer to its next.
+const STRIDE: u64 = WRITERS as u64;
 /// A batch is updated by the one this many later, and deleted by the one `DELETE_LAG` later.
 const UPDATE_LAG: u64 = 4;
 const DELETE_LAG: u64 = 12;
@@ -109,24 +111,26 @@ pub(crate) fn write_if_asked() {
     let (Ok(path), Ok(start)) = (std::env::var(WRITER_PATH), std::env::var(WRITER_START)) else {
         return;
     };
-    let start: u64 = start.parse().expect("the campaign passes a number");
-    if let Err(error) = write(Path::new(&path), start) {
+    let starts: Vec<u64> =
+        start.split(',').map(|n| n.parse().expect("the campaign passes numbers")).collect();
+    if let Err(error) = write(Path::new(&path), &starts) {
         eprintln!("the writer failed: {error}");
     }
     std::process::exit(1);
 }
 
-fn write(path: &Path, start: u64) -> mspass_io::Result<()> {
+fn write(path: &Path, starts: &[u64]) -> mspass_io::Result<()> {
     let store = EmbeddedStore::open(path, &EmbeddedOptions::default())?;
     store.create_index("wf", &doc! { "sta": 1, "batch": -1 })?;
     store.create_index("wf", &doc! { "tags": 1 })?;
     println!("open");
     std::thread::scope(|scope| {
-        let writers: Vec<_> = (0..WRITERS)
-            .map(|writer| {
+        let writers: Vec<_> = starts
+            .iter()
+            .map(|start| {
                 let store = &store;
                 scope.spawn(move || {
-                    for batch in (start..).filter(|batch| batch % WRITERS == writer) {
+                    for batch in (*start..).step_by(WRITERS) {
                         for step in 0..STEPS {
                             take_step(store, batch, step)?;
                             println!("done {batch} {step}");
@@ -212,40 +216,39 @@ pub(crate) fn campaign(
     program: impl Fn() -> Command,
 ) -> Result<Summary, Failure> {
     let mut random = Random(seed);
-    let (mut model, mut start) = (Model::new(), 0);
+    let mut model = Model::new();
+    let mut starts: Vec<u64> = (0..WRITERS as u64).collect();
     let mut summary = Summary::default();
     for kill in 0..count {
-        let done = run_and_kill(path, start, &mut random, &program)?;
-        let mut next: Vec<(u64, u64)> = (0..WRITERS).map(|w| (first_batch(start, w), 0)).collect();
+        let done = run_and_kill(path, &starts, &mut random, &program)?;
+        let mut under_way: Vec<(u64, u64)> = starts.iter().map(|batch| (*batch, 0)).collect();
         for (batch, step) in done {
             model_step(&mut model, batch, step);
             summary.acknowledged += 1;
-            let after = if step + 1 == STEPS { (batch + WRITERS, 0) } else { (batch, step + 1) };
-            next[(batch % WRITERS) as usize] = after;
+            let next = if step + 1 == STEPS { (batch + STRIDE, 0) } else { (batch, step + 1) };
+            under_way[batch as usize % WRITERS] = next;
         }
-        let found = inspect(path).map_err(|e| format!("seed {seed}, kill {kill}: {e}"))?;
-        settle(&mut model, &found, &next, &mut summary)
-            .map_err(|e| format!("seed {seed}, kill {kill}: {e}"))?;
-        start = next.iter().map(|(batch, _)| batch + WRITERS).max().unwrap_or(start);
+        // A batch that was under way is written again from its beginning.
+        starts = under_way.iter().map(|(batch, _)| *batch).collect();
+        let place = |error: Failure| format!("seed {seed}, kill {kill}: {error}");
+        let found = inspect(path, starts.iter().max().copied().unwrap_or(0)).map_err(place)?;
+        settle(&mut model, &found, &under_way, &mut summary).map_err(place)?;
         summary.kills += 1;
     }
     Ok(summary)
 }
 
-fn first_batch(start: u64, writer: u64) -> u64 {
-    (start..start + WRITERS).find(|batch| batch % WRITERS == writer).unwrap_or(start)
-}
-
 /// Runs a writer, kills it at a random moment and returns the writes that it acknowledged.
 fn run_and_kill(
     path: &Path,
-    start: u64,
+    starts: &[u64],
     random: &mut Random,
     program: impl Fn() -> Command,
 ) -> Result<Vec<(u64, u64)>, Failure> {
+    let starts: Vec<_> = starts.iter().map(u64::to_string).collect();
     let mut writer = program()
         .env(WRITER_PATH, path)
-        .env(WRITER_START, start.to_string())
+        .env(WRITER_START, starts.join(","))
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .spawn()?;
@@ -288,7 +291,7 @@ fn run_and_kill(
 
 /// Opens the store and returns what is in it; fails where anything is there by halves, damaged, or
 /// not what an index says.
-fn inspect(path: &Path) -> Result<Model, Failure> {
+fn inspect(path: &Path, newest: u64) -> Result<Model, Failure> {
     let store = EmbeddedStore::open(path, &EmbeddedOptions::default())?;
     let mut by_batch: BTreeMap<u64, Vec<Document>> = BTreeMap::new();
     let mut all = Vec::new();
@@ -315,8 +318,7 @@ fn inspect(path: &Path) -> Result<Model, Failure> {
     }
     check_indexes(&store, &all)?;
     let mut ids: Vec<ObjectId> = store.ids()?;
-    let newest = model.keys().last().copied().unwrap_or(0);
-    for batch in 0..=newest + 2 * WRITERS + DELETE_LAG {
+    for batch in newest.saturating_sub(4 * DELETE_LAG)..=newest {
         let blobs = blobs(batch);
         if !ids.contains(&blobs[0].id) {
             continue;

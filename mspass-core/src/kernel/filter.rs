@@ -86,8 +86,7 @@ pub fn butterworth_highpass(corners: usize, freq: f64, sampling_rate: f64) -> Re
 /// the highest frequency that `order_max` (1 to [`ORDER_MAX`]) poles allow: ObsPy's
 /// `lowpass_cheby_2`, whose `order_max` is 12, and the antialias filter of its `decimate`.
 ///
-/// [`Error::Parameter`] unless `0 < freq < Nyquist frequency`, or when `order_max` is too low for any
-/// useful pass band.
+/// [`Error::Parameter`] unless `0 < freq < Nyquist frequency`.
 pub fn chebyshev2_lowpass(order_max: usize, freq: f64, sampling_rate: f64) -> Result<Sos> {
     /// Pass bands are tried from the stop frequency down, each this much of the one before.
     const STEP: f64 = 0.99;

@@ -18,5 +18,8 @@ pub mod rotate;
 pub mod sos;
 pub mod taper;
 
+#[cfg(test)]
+mod tests;
+
 pub use fft::Scratch;
 pub use sos::Sos;

@@ -183,9 +183,13 @@ struct Current {
     id_bytes: Vec<u8>,
     /// When the next sample is due.
     due: UtcTime,
-    /// Whether all records so far are as long and without bytes between them.
+    /// Whether all records so far but the last are as long, the last no longer, and no bytes
+    /// between them.
     regular: bool,
+    /// Length of the first record, bytes.
     length: u32,
+    /// Length of the last one.
+    last_length: u32,
 }
 
 impl Current {
@@ -207,7 +211,8 @@ impl Current {
         };
         let id_bytes = header.id_bytes().to_vec();
         let due = header.next_starttime();
-        Self { run, id_bytes, due, regular: true, length: header.length }
+        let length = header.length;
+        Self { run, id_bytes, due, regular: true, length, last_length: length }
     }
 
     /// Whether the record belongs to this run.
@@ -251,7 +256,9 @@ impl Current {
         options: &ScanOptions,
     ) {
         let extent = &mut self.run.extent;
-        self.regular &= offset == extent.foff + extent.nbytes && header.length == self.length;
+        let adjoins = offset == extent.foff + extent.nbytes;
+        self.regular &= adjoins && self.last_length == self.length && header.length <= self.length;
+        self.last_length = header.length;
         extent.nbytes = offset + u64::from(header.length) - extent.foff;
         if !has_samples {
             return;

@@ -95,18 +95,14 @@ impl RecordHeader {
         self.starttime + (f64::from(index) * self.period_nanos()).round() as i64
     }
 
-    /// When the sample after the last is due; a leap second flagged in the record is counted.
+    /// When the first sample of the next record is due; a leap second flagged in this one is counted.
     pub fn next_starttime(&self) -> UtcTime {
         self.time_of(self.npts) + self.leap_nanos()
     }
 
-    /// Time of the last sample (of the start where there is none); a leap second flagged in the
-    /// record is counted.
+    /// Time of the last sample by the record's own clock (of the start where there is none).
     pub fn endtime(&self) -> UtcTime {
-        match self.npts {
-            0 => self.starttime,
-            npts => self.time_of(npts - 1) + self.leap_nanos(),
-        }
+        self.time_of(self.npts.saturating_sub(1))
     }
 
     /// The bytes that the id was made of.

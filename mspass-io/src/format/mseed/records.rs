@@ -153,6 +153,29 @@ impl<'a> Records<'a> {
         }
     }
 
+    /// Goes on at `at`, which must be where a record begins or was looked for.
+    pub(super) fn seek(&mut self, at: u64) {
+        self.cursor = at;
+        self.usual_length = 0;
+        self.pending = None;
+    }
+
+    /// The first sound header of a record that surely begins at or after `at`.
+    pub(super) fn next_header_from(
+        &mut self,
+        at: u64,
+    ) -> std::io::Result<Option<(u64, &RecordHeader)>> {
+        let found = self.find_record(at)?;
+        self.seek(found);
+        loop {
+            match self.advance(HEADER_BYTES) {
+                None => return Ok(None),
+                Some(Ok(())) => return Ok(Some((self.offset, &self.header))),
+                Some(Err(_)) => {}
+            }
+        }
+    }
+
     /// Ends the walk: the file cannot be read at `at`.
     fn cannot_read(&mut self, at: u64, error: &std::io::Error) -> RecordError {
         self.cursor = u64::MAX;
@@ -347,7 +370,7 @@ impl<'a> Records<'a> {
         }
         let mut at = from;
         let found = loop {
-            let bytes = self.block.peek(at, SEARCH_BYTES, BLOCK_BYTES)?;
+            let bytes = self.block.peek(at, SEARCH_BYTES, SEARCH_BYTES)?;
             let plausible = |rest: &[u8]| v2::is_plausible(rest) || v3::is_plausible(rest);
             if let Some(skip) = (0..bytes.len()).find(|&skip| plausible(&bytes[skip..])) {
                 break at + skip as u64;

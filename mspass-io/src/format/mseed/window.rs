@@ -14,6 +14,9 @@ use super::records::{HEADER_BYTES, Records};
 use super::v2;
 use super::v3;
 
+/// Bytes before a window that are read rather than searched.
+const APPROACH_BYTES: u64 = 64 << 10;
+
 /// Where in a file the records of one channel lie, in time order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Extent {
@@ -21,8 +24,8 @@ pub struct Extent {
     pub foff: u64,
     /// Length of the run, bytes.
     pub nbytes: u64,
-    /// Length of every record where they are all as long, bytes; lets a window be found by
-    /// bisection.
+    /// Length of every record, bytes, where they are all as long (the last may be shorter): a
+    /// window is then found with the fewest reads.
     pub record_length: Option<u32>,
 }
 
@@ -64,20 +67,28 @@ pub fn read_window(
     let mut block = Block::of_file(file, file.metadata()?.len());
     let bounds = bisect(&mut block, extent, start, end)?;
     window.bytes_read = block.bytes_read();
-    let (foff, nbytes) = bounds.unwrap_or((extent.foff, extent.nbytes));
-    let mut records = Records::of_file(file)?.within(foff, nbytes);
-    let mut collected = Collected { start, end, due: None, id_bytes: Vec::new() };
+    let mut records = match bounds {
+        Some((foff, nbytes)) => Records::of_file(file)?.within(foff, nbytes),
+        None => {
+            let mut records = Records::of_file(file)?.within(extent.foff, extent.nbytes);
+            approach(&mut records, extent, start)?;
+            records
+        }
+    };
+    let mut collected = Collected { start, end, begun: false, due: None, id_bytes: Vec::new() };
     loop {
         let overlap = match records.next_header() {
             None => break,
             Some(Err(error)) => Err(error),
             Some(Ok((_, header))) if header.starttime >= end => break,
-            Some(Ok((_, header))) => Ok(header.next_starttime() > start),
+            Some(Ok((_, header))) => Ok(header.endtime() >= start),
         };
         match overlap {
             // what was broken before a record that ends before the window lies before it too
-            Ok(false) => window.errors.clear(),
+            Ok(false) if !collected.begun => window.errors.clear(),
+            Ok(false) => {}
             Ok(true) => {
+                collected.begun = true;
                 let added = records.record().and_then(|r| collected.add(&r, &mut window, out));
                 window.errors.extend(added.unwrap_or_else(Some));
             }
@@ -91,6 +102,8 @@ pub fn read_window(
 struct Collected {
     start: UtcTime,
     end: UtcTime,
+    /// Whether a record that overlaps the window has come.
+    begun: bool,
     /// When the sample after the last record is due.
     due: Option<UtcTime>,
     /// Identifier of the run.
@@ -165,14 +178,16 @@ fn bisect(
     end: UtcTime,
 ) -> io::Result<Option<(u64, u64)>> {
     let Some(length) = extent.record_length.filter(|length| *length > 0) else { return Ok(None) };
-    let count = extent.nbytes / u64::from(length);
-    let offset = |index: u64| extent.foff + index * u64::from(length);
+    let count = extent.nbytes.div_ceil(u64::from(length));
+    let extent_end = extent.foff.saturating_add(extent.nbytes);
+    let offset = |index: u64| (extent.foff + index * u64::from(length)).min(extent_end);
     let mut header = RecordHeader::blank();
     let mut first_index = |holds: &dyn Fn(&RecordHeader) -> bool| -> io::Result<Option<u64>> {
         let (mut low, mut high) = (0, count);
         while low < high {
             let middle = low + (high - low) / 2;
-            if !probe(block, offset(middle), length, &mut header)? {
+            let sound = probe(block, offset(middle), &mut header)?;
+            if !sound || u64::from(header.length) != offset(middle + 1) - offset(middle) {
                 return Ok(None);
             }
             if holds(&header) {
@@ -183,21 +198,32 @@ fn bisect(
         }
         Ok(Some(low))
     };
-    let Some(from) = first_index(&|header| header.next_starttime() > start)? else {
+    let Some(from) = first_index(&|header| header.endtime() >= start)? else {
         return Ok(None);
     };
     let Some(until) = first_index(&|header| header.starttime >= end)? else { return Ok(None) };
-    let until = until.max(from);
-    Ok(Some((offset(from), (until - from) * u64::from(length))))
+    Ok(Some((offset(from), offset(until.max(from)) - offset(from))))
 }
 
-/// Reads the header at `offset`; false where that is no record of this length and channel.
-fn probe(
-    block: &mut Block<'_>,
-    offset: u64,
-    length: u32,
-    header: &mut RecordHeader,
-) -> io::Result<bool> {
+/// Moves `records` near the first record that overlaps a window from `start` on, never past it:
+/// bisection over bytes, for records of any length and with broken ones among them.
+fn approach(records: &mut Records<'_>, extent: &Extent, start: UtcTime) -> io::Result<()> {
+    let (mut low, mut high) = (extent.foff, extent.foff.saturating_add(extent.nbytes));
+    while high.saturating_sub(low) > APPROACH_BYTES {
+        let middle = low + (high - low) / 2;
+        match records.next_header_from(middle)? {
+            Some((offset, header)) if offset < high && header.endtime() < start => {
+                low = offset + u64::from(header.length);
+            }
+            _ => high = middle,
+        }
+    }
+    records.seek(low);
+    Ok(())
+}
+
+/// Reads the header at `offset`; false where that is no record of the channel of the one before.
+fn probe(block: &mut Block<'_>, offset: u64, header: &mut RecordHeader) -> io::Result<bool> {
     let bytes = block.peek(offset, HEADER_BYTES, HEADER_BYTES)?;
     let seen = !header.id_bytes.is_empty();
     let id_bytes = header.id_bytes.clone();
@@ -209,5 +235,5 @@ fn probe(
         return Ok(false);
     };
     let same = !seen || id_bytes == header.id_bytes;
-    Ok(parsed == Ok(Parsed::Done) && header.length == length && same)
+    Ok(parsed == Ok(Parsed::Done) && same)
 }

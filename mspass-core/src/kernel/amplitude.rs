@@ -6,6 +6,12 @@
 use super::fft::{Scratch, fit};
 use crate::error::{Error, Result};
 
+/// Accumulators of a sum.
+const LANES: usize = 8;
+
+/// Samples measured at a time.
+const BLOCK: usize = 4096;
+
 /// The largest absolute value; 0 for no samples.
 ///
 /// ```
@@ -16,8 +22,19 @@ use crate::error::{Error, Result};
 /// assert_eq!(amplitude::mad(&x, &mut Scratch::new()), 3.0);
 /// ```
 pub fn peak(x: &[f64]) -> f64 {
-    let largest = x.iter().fold(0.0, |max, v| f64::max(max, v.abs()));
-    if x.iter().any(|v| v.is_nan()) { f64::NAN } else { largest }
+    let (mut lanes, mut strange) = ([0.0; LANES], false);
+    for block in x.chunks(BLOCK) {
+        let (whole, rest) = block.as_chunks::<LANES>();
+        for chunk in whole {
+            for (max, v) in lanes.iter_mut().zip(chunk) {
+                *max = if v.abs() > *max { v.abs() } else { *max };
+            }
+        }
+        lanes[0] = rest.iter().fold(lanes[0], |max, v| f64::max(max, v.abs()));
+        // Comparisons pass over what is not a number.
+        strange |= block.iter().fold(false, |found, v| found | v.is_nan());
+    }
+    if strange { f64::NAN } else { lanes.into_iter().fold(0.0, f64::max) }
 }
 
 /// The root of the mean square; 0 for no samples.
@@ -25,9 +42,9 @@ pub fn rms(x: &[f64]) -> f64 {
     if x.is_empty() {
         return 0.0;
     }
-    let sum = x.chunks(4096).map(|block| {
-        let (whole, rest) = block.as_chunks::<8>();
-        let mut sums = [0.0; 8];
+    let sum = x.chunks(BLOCK).map(|block| {
+        let (whole, rest) = block.as_chunks::<LANES>();
+        let mut sums = [0.0; LANES];
         for chunk in whole {
             for (sum, v) in sums.iter_mut().zip(chunk) {
                 *sum += v * v;

@@ -120,7 +120,17 @@ impl Gram {
 
 /// Sum of `x - pivot`.
 fn sum_from(x: &[f64], pivot: f64) -> f64 {
-    x.chunks(BLOCK).map(|block| lane_sums(block, pivot, 0.0).0).sum()
+    let block_sum = |block: &[f64]| {
+        let (whole, rest) = block.as_chunks::<LANES>();
+        let mut sums = [0.0; LANES];
+        for chunk in whole {
+            for (sum, v) in sums.iter_mut().zip(chunk) {
+                *sum += v - pivot;
+            }
+        }
+        sums.iter().sum::<f64>() + rest.iter().map(|v| v - pivot).sum::<f64>()
+    };
+    x.chunks(BLOCK).map(block_sum).sum()
 }
 
 /// Sums of `x - pivot` and of `(i - centre) (x - pivot)`.
@@ -128,31 +138,32 @@ fn moments_from(x: &[f64], pivot: f64) -> (f64, f64) {
     let centre = (x.len() as f64 - 1.0) / 2.0;
     let mut total = (0.0, 0.0);
     for (b, block) in x.chunks(BLOCK).enumerate() {
-        let (sum, moment) = lane_sums(block, pivot, (b * BLOCK) as f64 - centre);
+        let (sum, moment) = block_moments(block, pivot);
         total.0 += sum;
-        total.1 += moment;
+        total.1 += moment + ((b * BLOCK) as f64 - centre) * sum;
     }
     total
 }
 
-/// Sums of `x - pivot` and of `t (x - pivot)`, where `t` counts up from `start`.
-fn lane_sums(x: &[f64], pivot: f64, start: f64) -> (f64, f64) {
-    let mut t: [f64; LANES] = std::array::from_fn(|k| start + k as f64);
+/// Sums of `x - pivot` and of `i (x - pivot)`.
+fn block_moments(x: &[f64], pivot: f64) -> (f64, f64) {
     let (mut sums, mut moments) = ([0.0; LANES], [0.0; LANES]);
     let (whole, rest) = x.as_chunks::<LANES>();
+    let mut start = 0.0;
     for chunk in whole {
-        for k in 0..LANES {
-            let v = chunk[k] - pivot;
-            sums[k] += v;
-            moments[k] += t[k] * v;
-            t[k] += LANES as f64;
+        for ((sum, moment), v) in sums.iter_mut().zip(&mut moments).zip(chunk) {
+            let v = v - pivot;
+            *sum += v;
+            *moment += start * v;
         }
+        start += LANES as f64;
     }
-    for (k, v) in rest.iter().enumerate() {
-        sums[k] += v - pivot;
-        moments[k] += t[k] * (v - pivot);
+    for ((sum, moment), v) in sums.iter_mut().zip(&mut moments).zip(rest) {
+        *sum += v - pivot;
+        *moment += start * (v - pivot);
     }
-    (sums.iter().sum(), moments.iter().sum())
+    let within: f64 = sums.iter().enumerate().map(|(k, sum)| k as f64 * sum).sum();
+    (sums.iter().sum(), moments.iter().sum::<f64>() + within)
 }
 
 /// Subtracts the line that has the value `middle` in the middle of `x`.

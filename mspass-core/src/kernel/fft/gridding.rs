@@ -30,22 +30,20 @@ const ROWS: usize = 1024;
 /// Grid points kept on either side of the spectrum for what the kernel reaches there.
 const MARGIN: usize = WIDTH / 2;
 
-/// The kernel at `row / ROWS` of a grid point (the first row is -1) and each point under it.
+/// The kernel at `row / ROWS` of a grid point (the first row is -1) and each point under it, 1 at the
+/// centre. Just outside its support the kernel goes on smoothly enough for interpolation.
 static WEIGHTS: LazyLock<Vec<[f64; WIDTH]>> = LazyLock::new(|| {
+    let centre = bessel_i0_of_square(BETA * BETA);
+    let weight = |distance: f64| {
+        let relative = 2.0 * distance / WIDTH as f64;
+        bessel_i0_of_square(BETA * BETA * (1.0 - relative * relative)) / centre
+    };
     let row = |row: usize| {
         let fraction = (row as f64 - 1.0) / ROWS as f64;
-        std::array::from_fn(|j| kernel(fraction + (MARGIN - 1) as f64 - j as f64))
+        std::array::from_fn(|j| weight(fraction + (MARGIN - 1) as f64 - j as f64))
     };
     (0..ROWS + 3).map(row).collect()
 });
-
-/// The kernel at a distance in grid points, 1 at 0.
-fn kernel(distance: f64) -> f64 {
-    let relative = 2.0 * distance / WIDTH as f64;
-    // Just outside its support the kernel goes on smoothly enough for interpolation.
-    bessel_i0_of_square(BETA * BETA * (1.0 - relative * relative))
-        / bessel_i0_of_square(BETA * BETA)
-}
 
 /// The modified Bessel function I0 of the square root of `square`, by its power series.
 fn bessel_i0_of_square(square: f64) -> f64 {
@@ -67,7 +65,8 @@ pub(super) fn correction(grid: usize) -> Vec<f64> {
     let factor = |i: usize| {
         let t = PI * WIDTH as f64 * i as f64 / grid as f64;
         let root = (BETA * BETA - t * t).sqrt();
-        scale * root / root.sinh()
+        // Half an exponential is the hyperbolic sine of a root of 30 or more.
+        2.0 * scale * root * (-root).exp()
     };
     (0..=reach).map(factor).collect()
 }

@@ -18,7 +18,8 @@ const NOT_COVERED: [&str; 4] = ["SEGY", "SU", "GSE1", "GSE2"];
 fn main() -> ExitCode {
     let folder = folder();
     println!("files of {}", folder.display());
-    let expected = std::fs::read_to_string(folder.join("expected.json")).expect("expected.json");
+    let expected = std::fs::read_to_string(folder.join("expected.json"));
+    let expected = expected.expect("the folder has an expected.json");
     let expected: BTreeMap<String, Value> = serde_json::from_str(&expected).expect("JSON");
     let (mut passed, mut failed) = (0, 0);
     let mut not_covered = Vec::new();
@@ -41,16 +42,15 @@ fn main() -> ExitCode {
 }
 
 fn folder() -> PathBuf {
+    let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     if let Some(folder) = std::env::var_os("MSPASS_WAVEFORMS_DIR") {
-        return folder.into();
+        // cargo runs tests in the crate's folder: a relative path may mean the workspace
+        let folder = PathBuf::from(folder);
+        return if folder.exists() { folder } else { workspace.join(folder) };
     }
-    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let shared = here.join("../../shared/data/waveforms");
-    if shared.join("expected.json").exists() {
-        shared
-    } else {
-        here.join("tests/fixtures/waveforms")
-    }
+    let shared = workspace.join("../shared/data/waveforms");
+    let copy = workspace.join("mspass-io/tests/fixtures/waveforms");
+    if shared.join("expected.json").exists() { shared } else { copy }
 }
 
 /// A format without a reader is told by what was read; where that failed, by the folder's name.

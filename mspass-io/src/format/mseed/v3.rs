@@ -102,3 +102,25 @@ fn id_of_source(bytes: &[u8]) -> SeedId {
     };
     id.unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn source_identifiers_become_codes() {
+        let cases = [
+            ("FDSN:IU_COLA_00_B_H_Z", "IU.COLA.00.BHZ"),
+            ("XFDSN:IU_COLA_00_B_H_Z", "IU.COLA.00.BHZ"),
+            ("FDSN:YY_LONGSTATION__L_O_G", "YY.LONGSTATION..LOG"),
+            ("FDSN:YY_S_00_BB_H_SUB", "YY.S.00.BB_H_SUB"),
+            ("FDSN:YY_S_00__H_", "YY.S.00.H"),
+            ("LOCAL:thing.7", ".LOCAL:thing_7.."),
+            ("", "..."),
+        ];
+        for (source, id) in cases {
+            assert_eq!(id_of_source(source.as_bytes()).to_string(), id);
+        }
+        assert_eq!(id_of_source(&[b'x'; 255]).station().len(), 64);
+    }
+}

@@ -56,7 +56,7 @@ impl Number {
     pub(crate) fn truncate(self) -> Option<i64> {
         match self {
             Self::Int(n) => Some(n),
-            Self::Double(x) => (x >= -TWO_POW_63 && x < TWO_POW_63).then_some(x as i64),
+            Self::Double(x) => (-TWO_POW_63..TWO_POW_63).contains(&x).then_some(x as i64),
             Self::Decimal(d) => d.truncate(),
         }
     }

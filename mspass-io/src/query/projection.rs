@@ -20,7 +20,7 @@ pub struct Projection {
 #[derive(Clone, Debug)]
 enum Keys {
     All,
-    Some(Vec<(String, Keys)>),
+    Some(Vec<(String, Self)>),
 }
 
 impl Projection {

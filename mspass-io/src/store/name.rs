@@ -55,10 +55,10 @@ impl FromStr for DatabaseName {
         if let Some(path) = name.strip_prefix("embedded:") {
             return if path.is_empty() { Err(refused()) } else { Ok(Self::Embedded(path.into())) };
         }
-        if name.starts_with("mongodb://") {
+        if let Some(rest) = name.strip_prefix("mongodb://") {
             let uri = MongoUri(name.to_owned());
             let database = uri.database();
-            let hosts = name["mongodb://".len()..].split('/').next().unwrap_or_default();
+            let hosts = rest.split('/').next().unwrap_or_default();
             let sound = !database.is_empty() && !database.contains(['/', '\\', '.', ' ', '"', '$']);
             return if sound && !hosts.is_empty() {
                 Ok(Self::MongoDb(uri))

@@ -231,7 +231,7 @@ pub(crate) fn campaign(
         // A batch that was under way is written again from its beginning.
         starts = under_way.iter().map(|(batch, _)| *batch).collect();
         let place = |error: Failure| format!("seed {seed}, kill {kill}: {error}");
-        let found = inspect(path, starts.iter().max().copied().unwrap_or(0)).map_err(place)?;
+        let found = inspect(path, &starts).map_err(place)?;
         settle(&mut model, &found, &under_way, &mut summary).map_err(place)?;
         summary.kills += 1;
     }
@@ -291,7 +291,7 @@ fn run_and_kill(
 
 /// Opens the store and returns what is in it; fails where anything is there by halves, damaged, or
 /// not what an index says.
-fn inspect(path: &Path, newest: u64) -> Result<Model, Failure> {
+fn inspect(path: &Path, starts: &[u64]) -> Result<Model, Failure> {
     let store = EmbeddedStore::open(path, &EmbeddedOptions::default())?;
     let mut by_batch: BTreeMap<u64, Vec<Document>> = BTreeMap::new();
     let mut all = Vec::new();
@@ -318,7 +318,9 @@ fn inspect(path: &Path, newest: u64) -> Result<Model, Failure> {
     }
     check_indexes(&store, &all)?;
     let mut ids: Vec<ObjectId> = store.ids()?;
-    for batch in newest.saturating_sub(4 * DELETE_LAG)..=newest {
+    // One writer may be far ahead of the other; each keeps its last batches.
+    let oldest = starts.iter().min().copied().unwrap_or(0).saturating_sub(2 * DELETE_LAG);
+    for batch in oldest..=starts.iter().max().copied().unwrap_or(0) {
         let blobs = blobs(batch);
         if !ids.contains(&blobs[0].id) {
             continue;

@@ -13,9 +13,9 @@ use super::failure::Failure;
 use super::{DONE, FAILED, database};
 
 const AFTER_HELP: &str = "\
-Documents are matched by _id. Samples must be equal bit for bit. Keys that only say who computed
-when and where are passed over: job_id, build, process_id, hostname, dir, _mslot, and time in
-history_*.
+Documents are matched by _id; left is DB_A. Samples must be equal bit for bit. Keys that only say
+who computed when and where are passed over: job_id, build, process_id, hostname, dir, _mslot, and
+time in history_*.
 
 Examples:
   mspass diff embedded:first/db embedded:second/db

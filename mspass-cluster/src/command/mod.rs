@@ -113,3 +113,13 @@ fn explain(error: &clap::Error) -> ExitCode {
 fn complain(sentence: &str) {
     drop(writeln!(io::stderr(), "mspass: {sentence}"));
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_arguments_are_consistent() {
+        super::Arguments::command().debug_assert();
+    }
+}

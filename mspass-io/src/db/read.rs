@@ -142,7 +142,7 @@ pub fn read_waveform(database: &Database, document: &Document) -> Result<SavedWa
 fn read_doubles(document: &Document, bytes: &[u8]) -> Result<SavedWaveform> {
     let npts = count(document, "npts")?;
     let held = bytes.len() / size_of::<f64>();
-    if bytes.len() % size_of::<f64>() != 0 || npts != held as u64 {
+    if !bytes.len().is_multiple_of(size_of::<f64>()) || npts != held as u64 {
         let reason = format!("npts is {npts}, but {} bytes of samples are {held}", bytes.len());
         return Err(refused(document, reason));
     }

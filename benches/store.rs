@@ -50,7 +50,8 @@ fn document(number: usize) -> Document {
         "_id": id("document", number), "net": "XX", "sta": format!("S{:03}", number % STATIONS),
         "loc": "00", "chan": "HHZ", "npts": BLOB_NPTS as i64, "delta": 0.05, "sampling_rate": 20.0,
         "starttime": start, "endtime": start + 3599.95,
-        "starttime_ns": start as i64 * 1_000_000_000, "time_standard": "UTC", "utc_convertible": true, "storage_mode": "gridfs",
+        "starttime_ns": start as i64 * 1_000_000_000, "time_standard": "UTC",
+            "utc_convertible": true, "storage_mode": "gridfs",
         "gridfs_id": id("blob", number), "nbytes": 8 * BLOB_NPTS as i64, "data_tag": "prepared",
     }
 }

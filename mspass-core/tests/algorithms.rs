@@ -1,4 +1,5 @@
-//! What the processes do to samples, times and headers; their numbers are checked by the golden test.
+//! What the processes do to samples, times and headers; their numbers are checked by the golden
+//! test.
 #![allow(clippy::unwrap_used, reason = "tests fail by panics")]
 
 use std::f64::consts::TAU;
@@ -295,7 +296,8 @@ fn rotations_take_angles_from_parameters_or_headers() {
 
 #[test]
 fn the_free_surface_is_removed() {
-    // Motion of the surface under plane waves of amplitude 1 (Aki and Richards, 5.40 and following).
+    // Motion of the surface under plane waves of amplitude 1 (Aki and Richards, 5.40 and
+    // following).
     let (vp, vs, p) = (6.0_f64, 3.5_f64, 0.12_f64);
     let (xi, eta) = ((1.0 / (vp * vp) - p * p).sqrt(), (1.0 / (vs * vs) - p * p).sqrt());
     let half = 1.0 / (vs * vs) - 2.0 * p * p;

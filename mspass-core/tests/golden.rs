@@ -1,8 +1,8 @@
 //! The kernels against answers of SciPy and ObsPy.
 //!
-//! Cases are data: `index.json` in `MSPASS_GOLDEN_DIR` names operation, parameters, inputs and expected
-//! output of each (default: `../shared/golden/v1` beside the workspace, or the small copy beside this
-//! file). Prints `golden: P passed, F failed, U not covered: ...` as its last line.
+//! Cases are data: `index.json` in `MSPASS_GOLDEN_DIR` names operation, parameters, inputs and
+//! expected output of each (default: `../shared/golden/v1` beside the workspace, or the small copy
+//! beside this file). Prints `golden: P passed, F failed, U not covered: ...` as its last line.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -122,7 +122,8 @@ fn compare(found: &Arrays, expected: &Arrays, tolerance: f64) -> Result<(), Stri
         }
         if relative.is_nan() || relative > tolerance {
             return Err(format!(
-                "{name}[{at}] is {} instead of {}: relative error {relative:e}, allowed {tolerance:e}",
+                "{name}[{at}] is {} instead of {}: relative error {relative:e}, \
+                 allowed {tolerance:e}",
                 found[at], expected[at]
             ));
         }

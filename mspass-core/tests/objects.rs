@@ -135,7 +135,8 @@ proptest! {
 
     #[test]
     fn shift_and_back_gives_the_same_nanosecond(
-        start in -1e9..1e9, shift in -1e6..1e6, rate in rate(), origin in prop::option::of(instant()),
+        start in -1e9..1e9, shift in -1e6..1e6, rate in rate(),
+            origin in prop::option::of(instant()),
     ) {
         let axis = TimeAxis::relative(start, origin, rate);
         let mut moved = axis;
@@ -147,7 +148,8 @@ proptest! {
     }
 
     #[test]
-    fn sample_numbers_and_times_agree(start in instant(), rate in rate(), index in -5000_i64..500_000) {
+    fn sample_numbers_and_times_agree(start in instant(), rate in rate(),
+        index in -5000_i64..500_000) {
         let mut axis = TimeAxis::utc(start, rate);
         prop_assert_eq!(axis.sample_number(axis.time(index)), index);
         axis.to_relative(start + 12_345);
@@ -156,7 +158,8 @@ proptest! {
     }
 
     #[test]
-    fn gaps_are_the_union_of_what_was_added(spans in vec((0_i64..300, 0_i64..20), 0..30), shift in any::<i64>()) {
+    fn gaps_are_the_union_of_what_was_added(spans in vec((0_i64..300, 0_i64..20), 0..30),
+        shift in any::<i64>()) {
         let mut gaps = Gaps::default();
         let mut marked = vec![false; 320];
         for (first, length) in &spans {
@@ -196,7 +199,8 @@ proptest! {
         let from = from % trace.npts();
         let count = 1 + count % (trace.npts() - from);
         let delta = trace.axis.delta();
-        let gap = TimeWindow::new(trace.axis.time(from as i64), trace.axis.time((from + count - 1) as i64));
+        let gap = TimeWindow::new(trace.axis.time(from as i64),
+            trace.axis.time((from + count - 1) as i64));
         trace.add_gap(gap.unwrap()).unwrap();
         let mut zeroed = trace.clone();
         zeroed.zero_gaps();
@@ -219,12 +223,14 @@ proptest! {
 
     #[test]
     fn adding_touches_the_intersection_alone(
-        mine in trace(), theirs in vec(-1e9..1e9, 0..60), offset in -80_i64..80, part in -0.49..0.49_f64,
+        mine in trace(), theirs in vec(-1e9..1e9, 0..60), offset in -80_i64..80,
+            part in -0.49..0.49_f64,
     ) {
         let start = mine.axis.time(offset) + part * mine.axis.delta();
         let nanos = ((start - mine.axis.start()) * 1e9).round() as i64;
         let starttime = mine.axis.starttime().unwrap() + nanos;
-        let other = TimeSeries::new(mine.id.clone(), starttime, mine.sampling_rate(), theirs.clone());
+        let other = TimeSeries::new(mine.id.clone(), starttime, mine.sampling_rate(),
+            theirs.clone());
         let mut sum = mine.clone();
         sum.add(&other).unwrap();
         for (index, (before, after)) in mine.samples.iter().zip(&sum.samples).enumerate() {
@@ -246,7 +252,8 @@ proptest! {
 
     #[test]
     fn rotations_go_back(
-        seismogram in seismogram(), theta in -4.0..4.0, phi in -7.0..7.0, turn in -7.0..7.0, m in matrix(),
+        seismogram in seismogram(), theta in -4.0..4.0, phi in -7.0..7.0, turn in -7.0..7.0,
+            m in matrix(),
     ) {
         let mut rotated = seismogram.clone();
         rotated.rotate(Direction { theta_radians: theta, phi_radians: phi }).unwrap();
@@ -292,7 +299,8 @@ proptest! {
 
     #[test]
     fn objects_survive_both_codecs(
-        traces in vec(trace(), 0..4), seismogram in seismogram(), phi in -7.0..7.0, dead in any::<bool>(),
+        traces in vec(trace(), 0..4), seismogram in seismogram(), phi in -7.0..7.0,
+            dead in any::<bool>(),
     ) {
         traces.iter().for_each(round_trip);
         let mut turned = seismogram.clone();
@@ -307,12 +315,14 @@ proptest! {
         let gather = Gather::new(Ensemble::from_iter(traces.first().cloned())).unwrap_or_default();
         round_trip(&gather);
         let rate = Hertz::new(20.0).unwrap();
-        let spectrum = PowerSpectrum::new(SeedId::default(), "test", 0.0, 0.1, rate, vec![1.0, phi]);
+        let spectrum = PowerSpectrum::new(SeedId::default(), "test", 0.0, 0.1, rate, vec![1.0,
+            phi]);
         round_trip(&spectrum.unwrap());
     }
 
     #[test]
-    fn an_ensemble_lives_as_long_as_a_member(lives in vec(any::<bool>(), 0..6), names in vec((".{1,4}", value()), 0..4)) {
+    fn an_ensemble_lives_as_long_as_a_member(lives in vec(any::<bool>(), 0..6),
+        names in vec((".{1,4}", value()), 0..4)) {
         let member = |live: &bool| TimeSeries {
             life: if *live { Life::Live } else { Life::Dead },
             metadata: [("common", 1)].into_iter().collect(),
@@ -331,7 +341,8 @@ proptest! {
             prop_assert_eq!(member.metadata.get("common"), Some(&Value::Int(2)));
             prop_assert_eq!(member.metadata.get("secret"), None);
             let synced = names.iter().map(|(name, _)| name.as_str()).filter(|n| *n != "secret");
-            synced.for_each(|name| assert_eq!(member.metadata.get(name), ensemble.metadata.get(name)));
+            synced.for_each(|name| assert_eq!(member.metadata.get(name),
+                ensemble.metadata.get(name)));
         }
         ensemble.kill("test", "not wanted");
         prop_assert!(ensemble.members.iter().all(|member| member.life == Life::Dead));
@@ -342,7 +353,8 @@ proptest! {
 
     #[test]
     fn a_gather_holds_what_all_members_have(
-        first in trace(), places in vec((-20_i64..20, -0.49..0.49_f64, 0_usize..60, any::<bool>()), 0..5),
+        first in trace(), places in vec((-20_i64..20, -0.49..0.49_f64, 0_usize..60, any::<bool>()),
+            0..5),
     ) {
         let mut first = first;
         let length = first.npts().saturating_sub(1) as f64 * first.axis.delta();
@@ -352,7 +364,8 @@ proptest! {
             let nanos = ((offset as f64 + part) * first.axis.delta() * 1e9).round() as i64;
             let start = first.axis.starttime().unwrap() + nanos;
             let samples = (0..npts).map(|index| (index as i64 + offset) as f64).collect();
-            let mut member = TimeSeries::new(first.id.clone(), start, first.sampling_rate(), samples);
+            let mut member = TimeSeries::new(first.id.clone(), start, first.sampling_rate(),
+                samples);
             member.life = if live { Life::Live } else { Life::Dead };
             members.push(member);
         }
@@ -388,9 +401,11 @@ proptest! {
     }
 
     #[test]
-    fn spectra_are_linear_between_their_values(values in vec(0.0..1e9, 1..20), place in -1.0..21.0_f64) {
+    fn spectra_are_linear_between_their_values(values in vec(0.0..1e9, 1..20),
+        place in -1.0..21.0_f64) {
         let rate = Hertz::new(50.0).unwrap();
-        let spectrum = PowerSpectrum::new(SeedId::default(), "test", 0.5, 0.25, rate, values.clone()).unwrap();
+        let spectrum = PowerSpectrum::new(SeedId::default(), "test", 0.5, 0.25, rate,
+            values.clone()).unwrap();
         for (index, value) in values.iter().enumerate() {
             prop_assert_eq!(spectrum.power(spectrum.frequency(index)), Some(*value));
         }

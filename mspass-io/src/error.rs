@@ -58,7 +58,10 @@ pub enum Error {
         reason: String,
     },
     /// Another process holds the embedded store.
-    #[error("the embedded store {} is in use by {holder}: stop it, or choose another workdir", path.display())]
+    #[error(
+        "the embedded store {} is in use by {holder}: stop it, or choose another workdir",
+        path.display()
+    )]
     StoreInUse {
         /// Folder of the store.
         path: PathBuf,
@@ -66,7 +69,11 @@ pub enum Error {
         holder: String,
     },
     /// An embedded store written by a newer version.
-    #[error("the embedded store {} has format {found}, this program knows up to {known}: use a newer program", path.display())]
+    #[error(
+        "the embedded store {} has format {found}, this program knows up to {known}: use a newer \
+         program",
+        path.display()
+    )]
     StoreTooNew {
         /// Folder of the store.
         path: PathBuf,

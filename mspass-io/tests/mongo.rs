@@ -312,7 +312,10 @@ fn a_database_compares_equal_to_the_same_in_memory() {
     ];
     let documents: Vec<_> = ids
         .iter()
-        .map(|id| doc! {"v": 1.5, "_id": id.clone(), "storage_mode": "gridfs", "gridfs_id": samples.id})
+        .map(|id| {
+            doc! {"v": 1.5, "_id": id.clone(), "storage_mode": "gridfs",
+            "gridfs_id": samples.id}
+        })
         .collect();
     for database in [&mongo, &memory] {
         database.documents.insert("c", &documents).unwrap();

@@ -12,11 +12,14 @@ use proptest::prelude::*;
 fn scalar() -> impl Strategy<Value = Bson> {
     prop_oneof![
         6 => (-2..6_i32).prop_map(Bson::Int32),
-        2 => prop_oneof![Just(1_i64), Just(1 << 53), Just((1 << 53) + 1), Just(i64::MAX), any::<i64>()]
+        2 => prop_oneof![Just(1_i64), Just(1 << 53), Just((1 << 53) + 1), Just(i64::MAX),
+            any::<i64>()]
             .prop_map(Bson::Int64),
-        3 => prop_oneof![Just(1.0), Just(2.5), Just(-0.0), Just(f64::NAN), Just(f64::INFINITY), any::<f64>()]
+        3 => prop_oneof![Just(1.0), Just(2.5), Just(-0.0), Just(f64::NAN), Just(f64::INFINITY),
+            any::<f64>()]
             .prop_map(Bson::Double),
-        1 => prop_oneof![Just("1.0"), Just("0.1"), Just("9007199254740993"), Just("NaN"), Just("1E+400")]
+        1 => prop_oneof![Just("1.0"), Just("0.1"), Just("9007199254740993"), Just("NaN"),
+            Just("1E+400")]
             .prop_map(|text| Bson::Decimal128(text.parse().expect("a decimal"))),
         4 => prop_oneof![Just(""), Just("a"), Just("ab"), Just("a\0b"), Just("Z")]
             .prop_map(Bson::from),
@@ -107,7 +110,8 @@ fn text(documents: &Result<Vec<Document>, String>) -> String {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..Default::default() })]
+    #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None,
+        ..Default::default() })]
 
     #[test]
     fn indexes_change_no_answer(
@@ -153,7 +157,8 @@ proptest! {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 3_000, failure_persistence: None, ..Default::default() })]
+    #![proptest_config(ProptestConfig { cases: 3_000, failure_persistence: None,
+        ..Default::default() })]
 
     #[test]
     fn keys_are_in_the_order_of_the_values(a in value(), b in value()) {

@@ -53,7 +53,8 @@ pub(super) struct Arguments {
     skip: u64,
 
     /// Print how many documents match, and none of them
-    #[arg(long, conflicts_with_all = ["sort", "projection", "limit", "skip", "pretty", "canonical"])]
+    #[arg(long, conflicts_with_all = ["sort", "projection", "limit", "skip", "pretty",
+        "canonical"])]
     count: bool,
 
     /// Spread each document over several lines

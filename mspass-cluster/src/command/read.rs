@@ -24,7 +24,7 @@ join to one trace. Damaged records are listed with the byte at which they begin,
 ones.
 
 With --json each file is one line:
-  {\"file\": ..., \"format\": ..., \"traces\": [...], \"errors\": [{\"offset\": ..., \"reason\": ...}]}
+  {\"file\": ..., \"format\": ..., \"traces\": [...], \"errors\": [{\"offset\": ..., ...}]}
 and a trace has id, npts, sampling_rate (Hz), starttime_ns (since 1970), sum and abs_max (of all
 samples but NaN), or text where the samples are text.
 

@@ -1,7 +1,7 @@
 //! Keeping every n-th sample, with a finite filter against aliases.
 //!
-//! ObsPy's `decimate` is [`chebyshev2_lowpass`](super::filter::chebyshev2_lowpass) at the new Nyquist
-//! frequency, one pass, and then [`keep_every`].
+//! ObsPy's `decimate` is [`chebyshev2_lowpass`](super::filter::chebyshev2_lowpass) at the new
+//! Nyquist frequency, one pass, and then [`keep_every`].
 
 use std::f64::consts::PI;
 
@@ -27,8 +27,8 @@ pub fn keep_every(x: &mut Vec<f64>, factor: usize) -> Result<()> {
     Ok(())
 }
 
-/// A low-pass of `20 factor + 1` taps at the new Nyquist frequency, symmetric, so without any shift of
-/// phase: a sinc under a Hamming window, as `scipy.signal.decimate(ftype='fir')` has it.
+/// A low-pass of `20 factor + 1` taps at the new Nyquist frequency, symmetric, so without any shift
+/// of phase: a sinc under a Hamming window, as `scipy.signal.decimate(ftype='fir')` has it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct FirDecimator {
     factor: usize,
@@ -52,8 +52,8 @@ impl FirDecimator {
         Ok(Self { factor, taps })
     }
 
-    /// Writes the filtered samples 0, `factor`, `2 factor`, ... of `x` to `out`; beyond its ends `x`
-    /// counts as zero.
+    /// Writes the filtered samples 0, `factor`, `2 factor`, ... of `x` to `out`; beyond its ends
+    /// `x` counts as zero.
     pub fn apply(&self, x: &[f64], out: &mut Vec<f64>) {
         let (half, npts) = (self.taps.len() / 2, x.len());
         out.clear();

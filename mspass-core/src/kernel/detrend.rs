@@ -41,8 +41,8 @@ pub fn simple(x: &mut [f64]) {
     subtract_line(x, first / 2.0 + last / 2.0, slope);
 }
 
-/// Subtracts the polynomial of `degree` (at most [`DEGREE_MAX`]) that fits best in the sense of least
-/// squares, by projection on the discrete Chebyshev (Gram) polynomials.
+/// Subtracts the polynomial of `degree` (at most [`DEGREE_MAX`]) that fits best in the sense of
+/// least squares, by projection on the discrete Chebyshev (Gram) polynomials.
 ///
 /// [`Error::Unfit`] when there are not more samples than `degree`.
 pub fn polynomial(x: &mut [f64], degree: usize) -> Result<()> {

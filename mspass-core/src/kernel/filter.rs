@@ -1,9 +1,9 @@
 //! Design of recursive filters: Butterworth (1930) and Chebyshev of the second kind.
 //!
-//! Designs start from the poles of the analogue low-pass at 1 rad/s, turn each pole pair into analogue
-//! second-order sections for the wanted band, and map those to digital ones by the bilinear transform
-//! with warped corner frequencies, as SciPy does; the sections differ from SciPy's in pairing and
-//! order, their product does not.
+//! Designs start from the poles of the analogue low-pass at 1 rad/s, turn each pole pair into
+//! analogue second-order sections for the wanted band, and map those to digital ones by the
+//! bilinear transform with warped corner frequencies, as SciPy does; the sections differ from
+//! SciPy's in pairing and order, their product does not.
 
 use std::f64::consts::PI;
 
@@ -82,8 +82,8 @@ pub fn butterworth_highpass(corners: usize, freq: f64, sampling_rate: f64) -> Re
     }))
 }
 
-/// Chebyshev low-pass of the second kind that holds 96 dB from `freq` up and loses at most 1 dB below
-/// the highest frequency that `order_max` (1 to [`ORDER_MAX`]) poles allow: ObsPy's
+/// Chebyshev low-pass of the second kind that holds 96 dB from `freq` up and loses at most 1 dB
+/// below the highest frequency that `order_max` (1 to [`ORDER_MAX`]) poles allow: ObsPy's
 /// `lowpass_cheby_2`, whose `order_max` is 12, and the antialias filter of its `decimate`.
 ///
 /// [`Error::Parameter`] unless `0 < freq < Nyquist frequency`.
@@ -227,7 +227,8 @@ impl Band {
             .map(move |den| Analogue { num: [1.0, 0.0, centre_squared], den })
     }
 
-    /// Denominators whose roots solve `s^2 - p s + centre^2 = 0` for the pole `p` (and its conjugate).
+    /// Denominators whose roots solve `s^2 - p s + centre^2 = 0` for the pole `p` (and its
+    /// conjugate).
     fn split(self, pole: Pole) -> impl Iterator<Item = [f64; 3]> {
         let dens = match pole {
             Pole::Real(p) => [Some([1.0, -p, self.centre_squared]), None],
@@ -256,7 +257,8 @@ fn square_root(z: Complex64) -> Complex64 {
     Complex64::new(re, im.copysign(z.im))
 }
 
-/// The analogue frequency, rad/s at a sampling rate of 2 Hz, that the bilinear transform maps to `freq`.
+/// The analogue frequency, rad/s at a sampling rate of 2 Hz, that the bilinear transform maps to
+/// `freq`.
 fn warp(parameter: &'static str, freq: f64, sampling_rate: f64) -> Result<f64> {
     if !(sampling_rate.is_finite() && sampling_rate > 0.0) {
         return Err(Error::SamplingRate { value: sampling_rate });

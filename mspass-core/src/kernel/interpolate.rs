@@ -90,9 +90,9 @@ pub fn linear(x: &[f64], grid: Grid, out: &mut [f64]) -> Result<()> {
     Ok(())
 }
 
-/// Wiggins' weighted average slopes (Bull. Seismol. Soc. Am. 66, 1976): cubics between samples whose
-/// slopes are averages of those on both sides, the lesser slope weighing more, and zero at extremes:
-/// no overshoot. SAC's and ObsPy's default.
+/// Wiggins' weighted average slopes (Bull. Seismol. Soc. Am. 66, 1976): cubics between samples
+/// whose slopes are averages of those on both sides, the lesser slope weighing more, and zero at
+/// extremes: no overshoot. SAC's and ObsPy's default.
 ///
 /// [`Error::Unfit`] for fewer than two samples.
 pub fn weighted_average_slopes(x: &[f64], grid: Grid, out: &mut [f64]) -> Result<()> {
@@ -133,15 +133,15 @@ pub fn cubic(x: &[f64], grid: Grid, out: &mut [f64], scratch: &mut Scratch) -> R
 }
 
 /// Second derivatives of the not-a-knot spline through four samples or more, by elimination forward
-/// and substitution backward in `out` alone: the factors of the elimination, which would need a second
-/// buffer, approach a constant after a few steps.
+/// and substitution backward in `out` alone: the factors of the elimination, which would need a
+/// second buffer, approach a constant after a few steps.
 fn second_derivatives(x: &[f64], out: &mut [f64]) {
     /// After this many steps the factors are constant to the last bit.
     const STEPS: usize = 40;
     let last = x.len() - 1;
     let bend = |i: usize| x[i + 1] - 2.0 * x[i] + x[i - 1];
-    // out[i - 1] + 4 out[i] + out[i + 1] = 6 bend(i); not-a-knot makes out[1] = bend(1) and likewise
-    // at the other end, so that only out[2..last - 1] is coupled.
+    // out[i - 1] + 4 out[i] + out[i + 1] = 6 bend(i); not-a-knot makes out[1] = bend(1) and
+    // likewise at the other end, so that only out[2..last - 1] is coupled.
     out[1] = bend(1);
     out[last - 1] = bend(last - 1);
     let mut factors = [0.0; STEPS];
@@ -159,8 +159,8 @@ fn second_derivatives(x: &[f64], out: &mut [f64]) {
     out[last] = 2.0 * out[last - 1] - out[last - 2];
 }
 
-/// Lanczos' windowed sinc with `half_width` samples (1 to [`LANCZOS_MAX`]) on either side; beyond its
-/// ends the trace counts as zero.
+/// Lanczos' windowed sinc with `half_width` samples (1 to [`LANCZOS_MAX`]) on either side; beyond
+/// its ends the trace counts as zero.
 pub fn lanczos(x: &[f64], grid: Grid, half_width: usize, out: &mut [f64]) -> Result<()> {
     if !(1..=LANCZOS_MAX).contains(&half_width) {
         let reason = format!("a Lanczos kernel has 1 to {LANCZOS_MAX} samples on either side");
@@ -179,8 +179,8 @@ pub fn lanczos(x: &[f64], grid: Grid, half_width: usize, out: &mut [f64]) -> Res
             return;
         }
         let (sine, cosine) = (PI * t / width).sin_cos();
-        // The kernel at a distance d is sin(pi d) sin(pi d / width) width / (pi d)^2, and sin(pi d) is
-        // that of t with the sign of alternate samples turned.
+        // The kernel at a distance d is sin(pi d) sin(pi d / width) width / (pi d)^2, and sin(pi d)
+        // is that of t with the sign of alternate samples turned.
         let term = |v: f64, d: f64, sine: f64| v * sine / (d * d);
         let mut sum = term(x[nearest], t, sine);
         let ends = (usize::from(t < 0.0), usize::from(t > 0.0));

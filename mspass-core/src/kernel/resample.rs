@@ -13,8 +13,9 @@ pub const NPTS_MAX: usize = 1 << 31;
 /// Resamples `x` in place to `npts` samples over the same time, as `scipy.signal.resample` does
 /// without a window: the spectrum is cut or padded with zeros, and the signal taken as periodic.
 ///
-/// Nothing is allocated once `scratch` has seen the lengths, as long as `npts` is within the capacity
-/// of `x`. [`Error::Unfit`] when `x` is empty, `npts` is 0 or above [`NPTS_MAX`]; `x` is then as before.
+/// Nothing is allocated once `scratch` has seen the lengths, as long as `npts` is within the
+/// capacity of `x`. [`Error::Unfit`] when `x` is empty, `npts` is 0 or above [`NPTS_MAX`]; `x` is
+/// then as before.
 ///
 /// ```
 /// use mspass_core::kernel::{Scratch, resample};
@@ -49,11 +50,11 @@ pub fn fft_into(x: &mut [f64], out: &mut [f64], scratch: &mut Scratch) -> Result
 
 /// Resamples `x` in place to one of `factor` samples (not necessarily whole) as ObsPy's
 /// `Trace.resample` does by default: the spectrum is weighed by a Hann window over all frequencies,
-/// interpolated linearly onto the bins of the new length, `x.len() / factor` rounded down but at least
-/// 1, and cut there.
+/// interpolated linearly onto the bins of the new length, `x.len() / factor` rounded down but at
+/// least 1, and cut there.
 ///
-/// Here for comparison with ObsPy; [`fft`] keeps the signal below the new Nyquist frequency as it is.
-/// Errors are those of [`fft`], and [`Error::Parameter`] unless `factor` is finite and above 0.
+/// Here for comparison with ObsPy; [`fft`] keeps the signal below the new Nyquist frequency as it
+/// is. Errors are those of [`fft`], and [`Error::Parameter`] unless `factor` is finite and above 0.
 pub fn fft_hann(x: &mut Vec<f64>, factor: f64, scratch: &mut Scratch) -> Result<()> {
     if !(factor.is_finite() && factor > 0.0) {
         return Err(Error::parameter("factor", factor, "a factor is finite and above 0"));

@@ -1,7 +1,7 @@
 //! Rotation of three-component data, in place: the slices take turns in holding old and new axes.
 //!
-//! Angles are degrees. R points from the event to the station, T to the right of it (ObsPy and SEED);
-//! L points along the ray, Q in the plane of L and Z.
+//! Angles are degrees. R points from the event to the station, T to the right of it (ObsPy and
+//! SEED); L points along the ray, Q in the plane of L and Z.
 
 use crate::error::{Error, Result};
 
@@ -34,8 +34,8 @@ pub fn rt_to_ne(radial: &mut [f64], transverse: &mut [f64], back_azimuth: f64) -
     ne_to_rt(radial, transverse, 360.0 - back_azimuth)
 }
 
-/// The matrix that takes (Z, N, E) to (L, Q, T) for a back azimuth and an angle of incidence, which is
-/// 0 for a ray that comes up vertically.
+/// The matrix that takes (Z, N, E) to (L, Q, T) for a back azimuth and an angle of incidence, which
+/// is 0 for a ray that comes up vertically.
 pub fn zne_to_lqt_matrix(back_azimuth: f64, incidence: f64) -> Result<Matrix> {
     let (sin_ba, cos_ba) = sin_cos("back_azimuth", back_azimuth)?;
     let (sin_inc, cos_inc) = sin_cos("incidence", incidence)?;

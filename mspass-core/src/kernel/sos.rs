@@ -1,8 +1,9 @@
 //! Recursive filters as cascades of second-order sections.
 //!
-//! Sections run side by side: while section `k` works on sample `i`, section `k + 1` works on sample
-//! `i - 1`, so that up to four recurrences overlap instead of waiting for one another. Two traces
-//! at once go faster still (1.4 times with 4 sections), one in each half of a vector register.
+//! Sections run side by side: while section `k` works on sample `i`, section `k + 1` works on
+//! sample `i - 1`, so that up to four recurrences overlap instead of waiting for one another. Two
+//! traces at once go faster still (1.4 times with 4 sections), one in each half of a vector
+//! register.
 
 #![expect(clippy::needless_range_loop, reason = "lanes of several arrays move together")]
 
@@ -107,8 +108,8 @@ impl Sos {
         self.run(&mut [State::default(); GROUPS_MAX], x, Direction::Forward);
     }
 
-    /// Filters `x` in place forward and then backward, each from rest and without padding, as ObsPy's
-    /// `zerophase` does: no phase shift, twice the order.
+    /// Filters `x` in place forward and then backward, each from rest and without padding, as
+    /// ObsPy's `zerophase` does: no phase shift, twice the order.
     pub fn filter_zerophase(&self, x: &mut [f64]) {
         self.filter(x);
         self.run(&mut [State::default(); GROUPS_MAX], x, Direction::Backward);
@@ -120,8 +121,8 @@ impl Sos {
         self.run_pair(x, y, Direction::Forward)
     }
 
-    /// [`Sos::filter_zerophase`] on two traces at once, in less time than on one after the other and
-    /// with the same results to the last bit. [`Error::Unfit`] when they differ in length.
+    /// [`Sos::filter_zerophase`] on two traces at once, in less time than on one after the other
+    /// and with the same results to the last bit. [`Error::Unfit`] when they differ in length.
     pub fn filter_zerophase_pair(&self, x: &mut [f64], y: &mut [f64]) -> Result<()> {
         self.run_pair(x, y, Direction::Forward)?;
         self.run_pair(x, y, Direction::Backward)
@@ -348,8 +349,8 @@ impl<'a, const N: usize> Cascade<'a, N> {
         }
     }
 
-    /// Runs a block through all lanes, its last sample first when `BACKWARD`. Section `k` has sample
-    /// `t - k` at step `t`; the first and last `N - 1` steps leave some lanes idle.
+    /// Runs a block through all lanes, its last sample first when `BACKWARD`. Section `k` has
+    /// sample `t - k` at step `t`; the first and last `N - 1` steps leave some lanes idle.
     #[inline(always)]
     fn run<const BACKWARD: bool>(mut self, x: &mut [f64]) {
         let npts = x.len();

@@ -33,8 +33,8 @@ pub enum Side {
     Tail,
 }
 
-/// Samples that a taper of `fraction` (0 to 0.5 of the trace at each end, more counts as 0.5) touches
-/// at each end of `npts` samples.
+/// Samples that a taper of `fraction` (0 to 0.5 of the trace at each end, more counts as 0.5)
+/// touches at each end of `npts` samples.
 pub fn ramp_npts(npts: usize, fraction: f64) -> Result<usize> {
     if !(fraction.is_finite() && fraction >= 0.0) {
         return Err(Error::parameter(
@@ -91,8 +91,9 @@ pub fn ends(x: &mut [f64], ramp: usize, shape: Shape, side: Side) {
     }
 }
 
-/// Multiplies `x` by ObsPy's `cosine_taper(npts, fraction)`: `fraction` (0 to 1) is the tapered part of
-/// the whole trace, half of it at each end; each end rises as half a cosine from exactly 0 to exactly 1.
+/// Multiplies `x` by ObsPy's `cosine_taper(npts, fraction)`: `fraction` (0 to 1) is the tapered
+/// part of the whole trace, half of it at each end; each end rises as half a cosine from exactly 0
+/// to exactly 1.
 pub fn cosine(x: &mut [f64], fraction: f64) -> Result<()> {
     if !(0.0..=1.0).contains(&fraction) {
         return Err(Error::parameter("fraction", fraction, "a fraction is 0 to 1"));
@@ -122,9 +123,9 @@ pub enum Curve {
     Cosine,
 }
 
-/// Mutes `x` before the position `zero` and lets it rise to its full size at the position `one` (both
-/// in samples after the first, not necessarily whole or within `x`): the head of MsPASS's tapers and
-/// its top mute. Equal positions change nothing.
+/// Mutes `x` before the position `zero` and lets it rise to its full size at the position `one`
+/// (both in samples after the first, not necessarily whole or within `x`): the head of MsPASS's
+/// tapers and its top mute. Equal positions change nothing.
 ///
 /// [`Error::Parameter`] when a position is not finite, or `one` lies before `zero`.
 pub fn ramp_up(x: &mut [f64], zero: f64, one: f64, curve: Curve) -> Result<()> {
@@ -149,8 +150,8 @@ pub fn ramp_up(x: &mut [f64], zero: f64, one: f64, curve: Curve) -> Result<()> {
     Ok(())
 }
 
-/// Lets `x` fall from its full size at the position `one` and mutes it from the position `zero` on: the
-/// tail of MsPASS's tapers. Otherwise like [`ramp_up`].
+/// Lets `x` fall from its full size at the position `one` and mutes it from the position `zero` on:
+/// the tail of MsPASS's tapers. Otherwise like [`ramp_up`].
 pub fn ramp_down(x: &mut [f64], one: f64, zero: f64, curve: Curve) -> Result<()> {
     let last = x.len() as f64 - 1.0;
     x.reverse();

@@ -14,7 +14,8 @@ use crate::series::Sampled;
 /// use mspass_core::{Hertz, TimeSeries, UtcTime};
 /// let band = Bandpass { freqmin: 0.05, freqmax: 8.0, corners: 4, zerophase: true };
 /// let rate = Hertz::new(10.0).unwrap();
-/// let mut trace = TimeSeries::new("YA.UV05..LHZ".parse().unwrap(), UtcTime::default(), rate, vec![]);
+/// let id = "YA.UV05..LHZ".parse().unwrap();
+/// let mut trace = TimeSeries::new(id, UtcTime::default(), rate, vec![]);
 /// let refused = band.apply(&mut trace, &mut Scratch::default()).unwrap_err().to_string();
 /// assert!(refused.contains("8 Hz") && refused.contains("Nyquist frequency of 5 Hz"));
 /// ```

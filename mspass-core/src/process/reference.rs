@@ -21,8 +21,8 @@ pub enum Origin {
     Start,
 }
 
-/// Makes times relative to an origin (MsPASS `ator` and `ArrivalTimeReference`), which is kept for the
-/// way back; data in relative time stay as they are.
+/// Makes times relative to an origin (MsPASS `ator` and `ArrivalTimeReference`), which is kept for
+/// the way back; data in relative time stay as they are.
 ///
 /// ```
 /// use mspass_core::Datum;
@@ -40,8 +40,8 @@ pub struct ToRelative {
     pub origin: Origin,
 }
 
-/// Takes times back to UTC (MsPASS `rtoa`); data in UTC stay as they are, and data whose times never
-/// were in UTC are refused.
+/// Takes times back to UTC (MsPASS `rtoa`); data in UTC stay as they are, and data whose times
+/// never were in UTC are refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ToUtc;
 

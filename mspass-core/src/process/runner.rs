@@ -38,8 +38,8 @@ pub fn run<T: Datum, P: Process<T> + ?Sized>(
     }
 }
 
-/// Runs one process over one live datum, records the passage, and kills what is left in `datum` when
-/// the process fails.
+/// Runs one process over one live datum, records the passage, and kills what is left in `datum`
+/// when the process fails.
 pub(super) fn attempt<T: Datum, P: Process<T> + ?Sized>(
     process: &P,
     passage: &Arc<Passage>,

@@ -142,15 +142,15 @@ impl TimeAxis {
         (since * self.sampling_rate.value()).round() as i64
     }
 
-    /// The sample nearest to an instant; may lie outside the data. `None` where the axis has no place
-    /// in UTC.
+    /// The sample nearest to an instant; may lie outside the data. `None` where the axis has no
+    /// place in UTC.
     pub fn sample_at(&self, instant: UtcTime) -> Option<i64> {
         let since = instant.seconds_since(self.starttime()?);
         Some((since * self.sampling_rate.value()).round() as i64)
     }
 
-    /// The axis of another rate whose samples lie at whole multiples of its interval since time zero,
-    /// the first of them not before the first of this axis.
+    /// The axis of another rate whose samples lie at whole multiples of its interval since time
+    /// zero, the first of them not before the first of this axis.
     pub(crate) fn aligned(self, sampling_rate: Hertz) -> Self {
         let delta = NANOS_PER_SECOND as f64 / sampling_rate.value();
         let past = if delta.fract() == 0.0 && delta < i64::MAX as f64 {

@@ -75,7 +75,8 @@ impl Slowness {
         self.ux.hypot(self.uy)
     }
 
-    /// Direction of propagation, degrees clockwise from north, 0 to 360; `None` for a vertical wave.
+    /// Direction of propagation, degrees clockwise from north, 0 to 360; `None` for a vertical
+    /// wave.
     pub fn azimuth_degrees(&self) -> Option<f64> {
         let vertical = self.ux == 0.0 && self.uy == 0.0;
         (!vertical).then(|| self.ux.atan2(self.uy).to_degrees().rem_euclid(360.0))

@@ -24,7 +24,8 @@ use crate::series::time_series::{covered, overlap_start};
 /// use mspass_core::{Hertz, TimeSeries, UtcTime};
 /// let trace = |start, samples| {
 ///     let rate = Hertz::new(1.0).unwrap();
-///     TimeSeries::new("YA.UV05..HHZ".parse().unwrap(), UtcTime::from_seconds(start), rate, samples)
+///     TimeSeries::new("YA.UV05..HHZ".parse().unwrap(), UtcTime::from_seconds(start), rate,
+///     samples)
 /// };
 /// let members = [trace(0.0, vec![1.0, 2.0, 3.0]), trace(1.1, vec![5.0, 6.0, 7.0])];
 /// let gather = Gather::new(Ensemble::from_iter(members)).unwrap();
@@ -158,7 +159,8 @@ impl<T: Sampled> Gather<T> {
         &self.heads
     }
 
-    /// The members without their samples, to be changed; they have no samples of their own to change.
+    /// The members without their samples, to be changed; they have no samples of their own to
+    /// change.
     pub fn heads_mut(&mut self) -> impl Iterator<Item = &mut T> {
         self.heads.iter_mut()
     }
@@ -266,7 +268,8 @@ impl<T: Sampled> Gather<T> {
         if index < self.len() { start..start + length } else { usize::MAX..usize::MAX }
     }
 
-    /// Adds a member, cut to the gather's npts from its sample `first` on, which `axis` starts with.
+    /// Adds a member, cut to the gather's npts from its sample `first` on, which `axis` starts
+    /// with.
     fn push(&mut self, member: T, first: i64, axis: &TimeAxis) -> Result<()> {
         let mut head = member.headstone();
         if member.component_count() != self.components {

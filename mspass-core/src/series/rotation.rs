@@ -34,8 +34,8 @@ impl Seismogram {
         self.transform([[cos, sin, 0.0], [-sin, cos, 0.0], [0.0, 0.0, 1.0]])
     }
 
-    /// Multiplies every vector by `matrix` from the left, from wherever the components are; an error
-    /// when an element is not finite.
+    /// Multiplies every vector by `matrix` from the left, from wherever the components are; an
+    /// error when an element is not finite.
     pub fn transform(&mut self, matrix: [[f64; 3]; 3]) -> Result<()> {
         if !matrix.as_flattened().iter().all(|element| element.is_finite()) {
             return Err(Error::parameter("matrix", format!("{matrix:?}"), "must be finite"));
@@ -70,9 +70,9 @@ impl Seismogram {
     /// removal of free surface interactions from three-component seismograms, Geophys. J. Int. 104,
     /// 153-154): x1 becomes SH, x2 SV, x3 P, not orthogonal.
     ///
-    /// `vp` and `vs` are the velocities at the surface, km/s. A vertical wave (slowness zero) leaves
-    /// everything as it is. An error when the wave's apparent velocity is not above both (then it is
-    /// evanescent).
+    /// `vp` and `vs` are the velocities at the surface, km/s. A vertical wave (slowness zero)
+    /// leaves everything as it is. An error when the wave's apparent velocity is not above both
+    /// (then it is evanescent).
     pub fn free_surface_transformation(
         &mut self,
         slowness: Slowness,

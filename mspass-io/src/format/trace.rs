@@ -137,7 +137,8 @@ impl SampleSlice<'_> {
 pub struct Trace {
     /// Whose samples.
     pub id: SeedId,
-    /// Publication version of miniSEED 3; miniSEED 2's quality as R = 1, D = 2, Q = 3, M = 4; else 0.
+    /// Publication version of miniSEED 3; miniSEED 2's quality as R = 1, D = 2, Q = 3, M = 4; else
+    /// 0.
     pub publication: u8,
     /// Time of the first sample.
     pub starttime: UtcTime,

@@ -6,7 +6,8 @@
 //!
 //! | part | understood |
 //! | --- | --- |
-//! | filter | `$eq $ne $gt $gte $lt $lte $in $nin $and $or $nor $not $exists $type $regex` (with `$options`) `$elemMatch $all $size $mod`; `$comment` is passed over |
+//! | filter | `$and $or $nor $not $elemMatch $all`, `$regex` with `$options` |
+//! | compare | `$eq $ne $gt $gte $lt $lte $in $nin $exists $type $size $mod` |
 //! | sort | dotted keys with 1 or -1 |
 //! | projection | dotted keys with 1 or 0, `_id` apart |
 //! | update | `$set $unset $inc $mul $min $max $push $pull $addToSet $pop $rename $setOnInsert` |
@@ -20,7 +21,8 @@
 //! use bson::{doc, raw::RawDocumentBuf};
 //! use mspass_io::query::Matcher;
 //!
-//! let matcher = Matcher::parse(&doc! { "sta": { "$in": ["ANMO", "COLA"] }, "npts": { "$gt": 10 } })?;
+//! let filter = doc! { "sta": { "$in": ["ANMO", "COLA"] }, "npts": { "$gt": 10 } };
+//! let matcher = Matcher::parse(&filter)?;
 //! let document = RawDocumentBuf::try_from(&doc! { "sta": "ANMO", "npts": 12.5 })?;
 //! assert!(matcher.matches(&document));
 //! # Ok::<(), Box<dyn std::error::Error>>(())

@@ -156,7 +156,8 @@ impl Decimal {
         }
     }
 
-    /// Digits scaled to 38 places and the power of ten of the first digit; for non-zero finite ones.
+    /// Digits scaled to 38 places and the power of ten of the first digit; for non-zero finite
+    /// ones.
     fn scaled(coefficient: u128, exponent: i32) -> (i32, u128) {
         let digits = coefficient.checked_ilog10().map_or(0, |n| n + 1);
         (exponent + digits as i32, coefficient * 10u128.pow(38 - digits))

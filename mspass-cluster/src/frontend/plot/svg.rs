@@ -126,7 +126,8 @@ impl Drawing {
         let [x, y, w, h] = [at.0, at.1, size.0, size.1].map(coordinate);
         let _ = write!(
             self.body,
-            r#"<image x="{x}" y="{y}" width="{w}" height="{h}" preserveAspectRatio="none" href="{href}"/>"#
+            "<image x=\"{x}\" y=\"{y}\" width=\"{w}\" height=\"{h}\" \
+             preserveAspectRatio=\"none\" href=\"{href}\"/>"
         );
     }
 

@@ -117,8 +117,8 @@ pub(crate) fn shared_axis<'a>(traces: impl IntoIterator<Item = &'a PictureTrace>
     TimeAxis::between(start, end)
 }
 
-/// Draws the first [`TRACES_MAX`] traces, named beside their label where they have a name, each with its own amplitude axis, and says how many more
-/// there are.
+/// Draws the first [`TRACES_MAX`] traces, named beside their label where they have a name, each
+/// with its own amplitude axis, and says how many more there are.
 pub(crate) fn draw_traces(traces: &[(&str, &PictureTrace)], width: f64) -> Drawing {
     let shown = &traces[..traces.len().min(TRACES_MAX)];
     let narrow = width < NARROW;

@@ -20,7 +20,8 @@ const STYLE: &str = include_str!("page.css");
 ///
 /// ```
 /// use mspass_cluster::frontend::report::{JobReport, render_html};
-/// let report = JobReport { job_name: "noise".to_owned(), in_count: 3, live: 3, ..Default::default() };
+/// let counts = JobReport { in_count: 3, live: 3, ..Default::default() };
+/// let report = JobReport { job_name: "noise".to_owned(), ..counts };
 /// let page = render_html(&report);
 /// assert!(page.starts_with("<!doctype html>") && page.contains("3 pieces in"));
 /// ```

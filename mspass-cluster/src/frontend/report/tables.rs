@@ -50,7 +50,8 @@ fn step_row(page: &mut String, step: &StepReport, is_slowest: bool, slowest: f64
     let _ = write!(
         page,
         "<tr{class}><td><b>{}</b>{tag}<div class=\"small\">{}</div></td>\
-         <td class=\"n\">{}</td><td class=\"n\">{}</td><td class=\"n{}\">{}</td><td class=\"time\">",
+         <td class=\"n\">{}</td><td class=\"n\">{}</td><td class=\"n{}\">{}</td>\
+         <td class=\"time\">",
         escape(&step.name),
         escape(&parameters(&step.parameters)),
         count(step.entered),

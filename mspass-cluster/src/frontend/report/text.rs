@@ -24,7 +24,8 @@ const NAME_MAX: usize = 18;
 ///
 /// ```
 /// use mspass_cluster::frontend::report::{JobReport, render_text};
-/// let report = JobReport { job_name: "noise".to_owned(), in_count: 3, live: 3, ..Default::default() };
+/// let counts = JobReport { in_count: 3, live: 3, ..Default::default() };
+/// let report = JobReport { job_name: "noise".to_owned(), ..counts };
 /// let text = render_text(&report, None);
 /// assert!(text.contains("3 in = 3 live + 0 dead + 0 aborted"));
 /// ```

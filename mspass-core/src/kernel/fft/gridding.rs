@@ -1,12 +1,13 @@
 //! Fourier transforms of awkward lengths over a longer, smooth grid.
 //!
 //! The bin `k` of a transform of `npts` samples lies at `k grid / npts` on the frequency axis of a
-//! transform of `grid` points. Samples are divided by the transform of a kernel that is [`WIDTH`] grid
-//! points wide, padded with zeros and transformed; each wanted bin is then a weighted sum of the
-//! [`WIDTH`] grid points about it. The inverse does the same steps backwards. The kernel is Kaiser's
-//! (I0-sinh; Jackson et al., IEEE Trans. Med. Imaging 10, 1991), the scheme that of the non-uniform
-//! fast Fourier transform (Fessler and Sutton, IEEE Trans. Signal Process. 51, 2003); the error is
-//! about 1e-12 of the largest value. Preparation depends on the grid alone.
+//! transform of `grid` points. Samples are divided by the transform of a kernel that is [`WIDTH`]
+//! grid points wide, padded with zeros and transformed; each wanted bin is then a weighted sum of
+//! the
+//! [`WIDTH`] grid points about it. The inverse does the same steps backwards. The kernel is
+//! Kaiser's (I0-sinh; Jackson et al., IEEE Trans. Med. Imaging 10, 1991), the scheme that of the
+//! non-uniform fast Fourier transform (Fessler and Sutton, IEEE Trans. Signal Process. 51, 2003);
+//! the error is about 1e-12 of the largest value. Preparation depends on the grid alone.
 
 use std::f64::consts::PI;
 use std::sync::LazyLock;
@@ -30,8 +31,8 @@ const ROWS: usize = 1024;
 /// Grid points kept on either side of the spectrum for what the kernel reaches there.
 const MARGIN: usize = WIDTH / 2;
 
-/// The kernel at `row / ROWS` of a grid point (the first row is -1) and each point under it, 1 at the
-/// centre. Just outside its support the kernel goes on smoothly enough for interpolation.
+/// The kernel at `row / ROWS` of a grid point (the first row is -1) and each point under it, 1 at
+/// the centre. Just outside its support the kernel goes on smoothly enough for interpolation.
 static WEIGHTS: LazyLock<Vec<[f64; WIDTH]>> = LazyLock::new(|| {
     let centre = bessel_i0_of_square(BETA * BETA);
     let weight = |distance: f64| {
@@ -71,8 +72,8 @@ pub(super) fn correction(grid: usize) -> Vec<f64> {
     (0..=reach).map(factor).collect()
 }
 
-/// The grid for `npts` samples: a multiple of 16 whose other prime factors are 2, 3 and at most one 5,
-/// which transforms fastest.
+/// The grid for `npts` samples: a multiple of 16 whose other prime factors are 2, 3 and at most one
+/// 5, which transforms fastest.
 pub(super) fn grid_for(npts: usize) -> usize {
     let least = ((npts as f64 * OVERSAMPLING) as usize + 1).div_ceil(16);
     let mut best = least.next_power_of_two();

@@ -1,8 +1,8 @@
 //! Fourier transforms of real samples, of any length, with plans and buffers kept by the caller.
 //!
-//! Lengths up to [`DIRECT_MAX`] and lengths whose prime factors are 2, 3, 5 and 7 are transformed as
-//! they are; any other length (a piece of an hour has hundreds of them) goes over a longer smooth grid
-//! (`gridding`), so that pieces of nearly the same length share one plan.
+//! Lengths up to [`DIRECT_MAX`] and lengths whose prime factors are 2, 3, 5 and 7 are transformed
+//! as they are; any other length (a piece of an hour has hundreds of them) goes over a longer
+//! smooth grid (`gridding`), so that pieces of nearly the same length share one plan.
 
 use std::fmt;
 use std::sync::Arc;
@@ -25,8 +25,8 @@ pub const PLAN_POINTS_MAX: usize = 1 << 22;
 /// Longest transform that is never done over a grid.
 pub const DIRECT_MAX: usize = 2048;
 
-/// Elements that a buffer keeps however few are needed; a larger one shrinks when less than a sixteenth
-/// of it is needed.
+/// Elements that a buffer keeps however few are needed; a larger one shrinks when less than a
+/// sixteenth of it is needed.
 pub const BUFFER_KEPT: usize = 1 << 20;
 
 /// Plans and buffers of the kernels that need them; keep one per thread.
@@ -50,8 +50,8 @@ impl Scratch {
         Self::default()
     }
 
-    /// Leaves the first `bins` bins (at most `x.len() / 2 + 1`) of the Fourier transform of `x`, not
-    /// scaled, in `self.spectrum`. What `x` holds afterwards has no meaning.
+    /// Leaves the first `bins` bins (at most `x.len() / 2 + 1`) of the Fourier transform of `x`,
+    /// not scaled, in `self.spectrum`. What `x` holds afterwards has no meaning.
     pub(super) fn forward(&mut self, x: &mut [f64], bins: usize) {
         let bins = bins.min(x.len() / 2 + 1);
         if x.is_empty() {
@@ -98,8 +98,8 @@ impl fmt::Debug for Scratch {
     }
 }
 
-/// The first `len` elements of `buffer`, whatever they hold; gives memory back where far more was used
-/// by an earlier, much larger datum.
+/// The first `len` elements of `buffer`, whatever they hold; gives memory back where far more was
+/// used by an earlier, much larger datum.
 pub(super) fn fit<T: Clone>(buffer: &mut Vec<T>, len: usize, zero: T) -> &mut [T] {
     if buffer.capacity() > BUFFER_KEPT && buffer.capacity() / 16 > len {
         buffer.truncate(BUFFER_KEPT.max(len));

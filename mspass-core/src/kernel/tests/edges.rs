@@ -1,4 +1,5 @@
-//! Traces of no or few samples, and samples that are not numbers: refused or handled, never a panic.
+//! Traces of no or few samples, and samples that are not numbers: refused or handled, never a
+//! panic.
 
 use super::*;
 use crate::kernel::taper::{Curve, Shape, Side};

@@ -150,7 +150,8 @@ proptest! {
     }
 
     #[test]
-    fn quantiles_are_those_of_sorted_samples(npts in 1usize..500, part in 0.001..1.0f64, seed: u64) {
+    fn quantiles_are_those_of_sorted_samples(npts in 1usize..500, part in 0.001..1.0f64,
+        seed: u64) {
         let x = noise(npts, seed);
         let mut sorted: Vec<f64> = x.iter().map(|v| v.abs()).collect();
         sorted.sort_by(f64::total_cmp);

@@ -95,7 +95,8 @@ impl RecordHeader {
         self.starttime + (f64::from(index) * self.period_nanos()).round() as i64
     }
 
-    /// When the first sample of the next record is due; a leap second flagged in this one is counted.
+    /// When the first sample of the next record is due; a leap second flagged in this one is
+    /// counted.
     pub fn next_starttime(&self) -> UtcTime {
         self.time_of(self.npts) + self.leap_nanos()
     }

@@ -27,8 +27,9 @@ fn server() -> &'static MongodServer {
 
 /// An empty database of its own for the test `name`.
 pub(crate) fn store(name: &str) -> MongoStore {
-    let store = MongoStore::open(&server().uri(name), &MongoOptions::default()).unwrap();
-    store.drop_database().unwrap();
+    let store = MongoStore::open(&server().uri(name), &MongoOptions::default())
+        .expect("our own server answers");
+    store.drop_database().expect("a database can be emptied");
     store
 }
 

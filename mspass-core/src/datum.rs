@@ -52,6 +52,73 @@ pub trait Datum: Default + Send + Serialize + DeserializeOwned + 'static {
     }
 }
 
+/// The accessors of [`Datum`] for a struct with the fields `life`, `metadata`, `log` and `history`,
+/// to be put into its `impl Datum`.
+///
+/// ```
+/// use mspass_core::{Datum, ErrorLog, History, Life, Metadata, Tombstone};
+/// use serde::{Deserialize, Serialize};
+///
+/// #[derive(Clone, Default, Serialize, Deserialize)]
+/// struct Count {
+///     number: u32,
+///     life: Life,
+///     metadata: Metadata,
+///     log: ErrorLog,
+///     history: History,
+/// }
+///
+/// impl Datum for Count {
+///     const KIND: &'static str = "Count";
+///     mspass_core::datum_fields!();
+///
+///     fn memory_bytes(&self) -> usize {
+///         size_of::<Self>()
+///     }
+///
+///     fn headstone(&self) -> Self {
+///         self.clone()
+///     }
+///
+///     fn into_tombstone(self) -> Tombstone {
+///         let Self { life, metadata, log, history, .. } = self;
+///         let kind = Self::KIND.to_owned();
+///         Tombstone { kind, life, id: None, axis: None, npts: 0, metadata, log, history }
+///     }
+/// }
+/// let mut count = Count::default();
+/// count.kill("test", "it was odd");
+/// assert_eq!(count.life(), Life::Dead);
+/// ```
+#[macro_export]
+macro_rules! datum_fields {
+    () => {
+        fn life(&self) -> $crate::Life {
+            self.life
+        }
+
+        fn set_life(&mut self, life: $crate::Life) {
+            self.life = life;
+        }
+
+        fn metadata(&self) -> &$crate::Metadata {
+            &self.metadata
+        }
+
+        fn metadata_mut(&mut self) -> &mut $crate::Metadata {
+            &mut self.metadata
+        }
+
+        fn log_mut(&mut self) -> &mut $crate::ErrorLog {
+            &mut self.log
+        }
+
+        fn history_mut(&mut self) -> &mut $crate::History {
+            &mut self.history
+        }
+    };
+}
+
 /// The remains of a datum that died or never came to life: everything but the samples.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Tombstone {

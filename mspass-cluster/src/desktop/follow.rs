@@ -26,12 +26,16 @@ impl Bar {
         } else {
             ProgressDrawTarget::stderr()
         };
-        let bar = ProgressBar::with_draw_target(Some(0), target);
-        let template = "{msg:28} [{bar:30}] {percent:>3}%  {bytes_per_sec}  eta {eta}";
-        if let Ok(style) = ProgressStyle::with_template(template) {
-            bar.set_style(style.progress_chars("=> "));
+        Self(ProgressBar::with_draw_target(Some(0), target))
+    }
+
+    /// Begins a phase: its bar counts what `rate` says, from nothing.
+    pub(super) fn begin(&self, rate: &str) {
+        let template = format!("{{msg:32}} [{{bar:28}}] {{percent:>3}}%  {rate}  eta {{eta}}");
+        if let Ok(style) = ProgressStyle::with_template(&template) {
+            self.0.set_style(style.progress_chars("=> "));
         }
-        Self(bar)
+        self.0.reset();
     }
 
     pub(super) fn indexing(&self, progress: &IndexProgress) {
@@ -62,6 +66,7 @@ pub(super) fn follow(
 ) -> Result<JobStatus> {
     // Nobody sends: the channel is a clock that needs no permission to sleep.
     let (_never, pause) = channel::<()>();
+    bar.begin("{binary_bytes_per_sec}");
     let mut draining = false;
     loop {
         let status = driver.status()?;

@@ -20,6 +20,7 @@ use mspass_core::UtcTime;
 use mspass_io::archive::{IndexOptions, IndexProgress, ScanOptions, index};
 
 use crate::error::{Error, Result};
+use crate::frontend::plot::plot_picture;
 use crate::frontend::report::{render_html, render_text};
 use crate::launch::LocalCluster;
 use database::OpenDatabase;
@@ -115,8 +116,10 @@ impl Run<'_> {
         let page = self.workdir.join(format!("{}.html", file_name(&options.job)));
         if status.finished {
             compile::contents(&mut report, &database, &stage)?;
-            std::fs::write(&page, render_html(&report))
-                .map_err(|error| Error::Workdir { path: page.clone(), error })?;
+            write(&page, &render_html(&report))?;
+            if let Some(picture) = report.pictures.first() {
+                write(&page.with_extension("svg"), &plot_picture(picture))?;
+            }
         }
         self.tell(&report, status.finished.then_some(page.as_path()));
         match (status.failure, interrupt.exit_code()) {
@@ -134,6 +137,7 @@ impl Run<'_> {
             threads: self.options.threads(),
             scan: ScanOptions::default(),
         };
+        self.bar.begin("{per_sec} files");
         Ok(index(database, &index_options, &mut |progress| self.bar.indexing(progress))?)
     }
 
@@ -189,6 +193,11 @@ impl Run<'_> {
             println!("{line}");
         }
     }
+}
+
+fn write(path: &Path, text: &str) -> Result<()> {
+    let refuse = |error| Error::Workdir { path: path.to_owned(), error };
+    std::fs::write(path, text).map_err(refuse)
 }
 
 /// A job name as the name of a file.

@@ -207,29 +207,7 @@ pub(crate) fn covered(first: i64, count: usize, npts: usize) -> Option<std::ops:
 impl Datum for TimeSeries {
     const KIND: &'static str = "TimeSeries";
 
-    fn life(&self) -> Life {
-        self.life
-    }
-
-    fn set_life(&mut self, life: Life) {
-        self.life = life;
-    }
-
-    fn metadata(&self) -> &Metadata {
-        &self.metadata
-    }
-
-    fn metadata_mut(&mut self) -> &mut Metadata {
-        &mut self.metadata
-    }
-
-    fn log_mut(&mut self) -> &mut ErrorLog {
-        &mut self.log
-    }
-
-    fn history_mut(&mut self) -> &mut History {
-        &mut self.history
-    }
+    crate::datum_fields!();
 
     fn memory_bytes(&self) -> usize {
         size_of::<Self>()

@@ -75,15 +75,17 @@ fn read_index(folder: &Path) -> Result<Vec<Value>, String> {
 
 fn judge(folder: &Path, case: &Value) -> Verdict {
     let op = text(case, "op");
-    let inputs = match read_arrays(folder, &case["inputs"]) {
-        Ok(inputs) => inputs,
-        Err(reason) => return Verdict::Failed(reason),
+    let (inputs, unreadable) = match read_arrays(folder, &case["inputs"]) {
+        Ok(inputs) => (inputs, None),
+        Err(reason) => (Arrays::new(), Some(reason)),
     };
     let mut parameters = operations::Parameters::new(&case["params"]);
-    let found = match operations::run(op, &mut parameters, inputs) {
-        None => return Verdict::NotCovered,
-        Some(Err(reason)) => return Verdict::Failed(reason),
-        Some(Ok(found)) => found,
+    let Some(found) = operations::run(op, &mut parameters, inputs) else {
+        return Verdict::NotCovered;
+    };
+    let found = match unreadable.map_or(found, Err) {
+        Ok(found) => found,
+        Err(reason) => return Verdict::Failed(reason),
     };
     let unread = parameters.unread();
     if !unread.is_empty() {

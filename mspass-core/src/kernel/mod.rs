@@ -10,6 +10,7 @@ pub mod amplitude;
 pub mod calculus;
 pub mod decimate;
 pub mod detrend;
+pub mod envelope;
 pub mod fft;
 pub mod filter;
 pub mod interpolate;
@@ -17,6 +18,7 @@ pub mod resample;
 pub mod rotate;
 pub mod sos;
 pub mod taper;
+pub mod trigger;
 
 #[cfg(test)]
 mod tests;

@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use mspass_core::kernel::interpolate::Grid;
 use mspass_core::kernel::taper::{Shape, Side};
 use mspass_core::kernel::{
-    Scratch, Sos, calculus, decimate, detrend, filter, interpolate, resample, rotate, taper,
+    Scratch, Sos, calculus, decimate, detrend, envelope, filter, interpolate, resample, rotate,
+    taper, trigger,
 };
 use serde_json::Value;
 
@@ -59,6 +60,7 @@ pub(crate) fn run(
 ) -> Option<Result<Arrays, String>> {
     let found = match op {
         "rotate_ne_rt" | "rotate_zne_lqt" | "rotate_to_zne" => rotate(op, p, inputs),
+        "trigger_onset" => triggered(p, inputs),
         _ => {
             let x = inputs.remove("x").unwrap_or_default();
             condition(op, p, x)?.map(|x| Arrays::from([("x".to_owned(), x)]))
@@ -93,6 +95,14 @@ fn condition(op: &str, p: &mut Parameters<'_>, x: Vec<f64>) -> Option<Result<Vec
         "interpolate" => interpolated(p, x),
         "differentiate" => rate(p).and_then(|r| apply(x, |x| calculus::differentiate(x, 1.0 / r))),
         "integrate" => rate(p).and_then(|r| apply(x, |x| calculus::integrate(x, 1.0 / r))),
+        "classic_sta_lta" | "recursive_sta_lta" | "delayed_sta_lta" => averaged(op, p, x),
+        "z_detect" => {
+            p.count("nsta").and_then(|n| apply(x, |x| trigger::z_detect(x, n, &mut Vec::new())))
+        }
+        "envelope" => {
+            Ok(changed(x, |x| envelope::envelope(x, &mut Vec::new(), &mut Scratch::new())))
+        }
+        "analytic_signal_imag" => Ok(changed(x, |x| envelope::hilbert(x, &mut Scratch::new()))),
         _ => return None,
     })
 }
@@ -181,6 +191,23 @@ fn interpolated(p: &mut Parameters<'_>, x: Vec<f64>) -> Result<Vec<f64>, String>
         other => return Err(format!("no interpolation {other}")),
     };
     done.map(|()| out).map_err(|e| e.to_string())
+}
+
+fn averaged(op: &str, p: &mut Parameters<'_>, x: Vec<f64>) -> Result<Vec<f64>, String> {
+    let (nsta, nlta) = (p.count("nsta")?, p.count("nlta")?);
+    apply(x, |x| match op {
+        "classic_sta_lta" => trigger::classic_sta_lta(x, nsta, nlta, &mut Vec::new()),
+        "recursive_sta_lta" => trigger::recursive_sta_lta(x, nsta, nlta),
+        _ => trigger::delayed_sta_lta(x, nsta, nlta, &mut Vec::new()),
+    })
+}
+
+fn triggered(p: &mut Parameters<'_>, mut inputs: Arrays) -> Result<Arrays, String> {
+    let cft = inputs.remove("cft").ok_or("no cft")?;
+    let found = trigger::onsets(&cft, p.number("on")?, p.number("off")?);
+    let found = found.map_err(|e| e.to_string())?;
+    let rows = found.iter().flat_map(|range| [*range.start() as f64, *range.end() as f64]);
+    Ok(Arrays::from([("x".to_owned(), rows.collect())]))
 }
 
 fn rotate(op: &str, p: &mut Parameters<'_>, mut inputs: Arrays) -> Result<Arrays, String> {

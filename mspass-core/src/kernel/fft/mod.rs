@@ -18,9 +18,12 @@ mod tests;
 /// Most plans kept in a [`Scratch`]; the least recently used one goes first.
 pub const PLANS_MAX: usize = 16;
 
-/// Most points of all plans kept in a [`Scratch`] together (about 16 bytes each), unless one plan
-/// alone has more.
+/// Most points of all plans kept in a [`Scratch`] together (about 12 bytes each), not counting the
+/// [`PLANS_LEAST`] used last.
 pub const PLAN_POINTS_MAX: usize = 1 << 22;
+
+/// Plans kept however large they are: as many as one resampling uses.
+pub const PLANS_LEAST: usize = 4;
 
 /// Longest transform that is never done over a grid.
 pub const DIRECT_MAX: usize = 2048;
@@ -197,9 +200,9 @@ impl Plans {
     }
 
     fn keep(&mut self, npts: usize, plan: Plan) {
-        let points = |kept: &[Kept]| kept.iter().map(|k| k.npts).sum::<usize>();
-        while !self.kept.is_empty()
-            && (self.kept.len() >= PLANS_MAX || points(&self.kept) + npts > PLAN_POINTS_MAX)
+        let points = |kept: &[Kept]| npts + kept.iter().map(|kept| kept.npts).sum::<usize>();
+        while self.kept.len() >= PLANS_MAX
+            || self.kept.len() >= PLANS_LEAST && points(&self.kept) > PLAN_POINTS_MAX
         {
             let oldest = self.kept.iter().enumerate().min_by_key(|(_, kept)| kept.used);
             if let Some((oldest, _)) = oldest {

@@ -8,16 +8,21 @@ type Kernel = dyn Fn(&mut Vec<f64>, &mut Scratch) -> crate::Result<()>;
 
 /// Every kernel of one trace in turn; what they answer does not matter here.
 fn all(x: &[f64], scratch: &mut Scratch) -> usize {
+    let kernels: Vec<_> = shaping().into_iter().chain(others()).collect();
+    for kernel in &kernels {
+        let mut x = x.to_vec();
+        if let Err(error) = kernel(&mut x, scratch) {
+            assert!(matches!(error, Error::Unfit(_) | Error::Parameter { .. }), "{error}");
+        }
+    }
+    kernels.len()
+}
+
+/// Kernels that give as many samples as they take.
+fn shaping() -> Vec<Box<Kernel>> {
     let mut kernels: Vec<Box<Kernel>> = vec![
         Box::new(|x, _| calculus::differentiate(x, 0.01)),
         Box::new(|x, _| calculus::integrate(x, 0.01)),
-        Box::new(|x, _| decimate::keep_every(x, 3)),
-        Box::new(|x, s| {
-            assert!(amplitude::mad(x, s) >= 0.0 || x.iter().any(|v| v.is_nan()));
-            Ok(())
-        }),
-        Box::new(|x, s| resample::fft_hann(x, 1.7, s)),
-        Box::new(|x, s| resample::fft_hann(x, 0.6, s)),
     ];
     for remove in [detrend::demean, detrend::linear, detrend::simple] {
         kernels.push(Box::new(move |x, _| {
@@ -41,6 +46,28 @@ fn all(x: &[f64], scratch: &mut Scratch) -> usize {
         kernels.push(Box::new(move |x, _| taper::ramp_down(x, 3.0, 3.3, Curve::Linear)));
         kernels.push(Box::new(move |x, s| amplitude::perc(x, fraction, s).map(drop)));
     }
+    for corners in [1, 2, 3, 4, 7] {
+        kernels.push(Box::new(move |x, _| {
+            let sos = filter::butterworth_bandpass(corners, 0.1, 0.3, 1.0)?;
+            sos.filter_zerophase(x);
+            sos.filter_zerophase_padded(x)
+        }));
+    }
+    kernels
+}
+
+/// Kernels that change the number of samples, measure or detect.
+fn others() -> Vec<Box<Kernel>> {
+    let mut kernels: Vec<Box<Kernel>> = vec![
+        Box::new(|x, _| decimate::keep_every(x, 3)),
+        Box::new(|x, s| resample::fft_hann(x, 1.7, s)),
+        Box::new(|x, s| resample::fft_hann(x, 0.6, s)),
+        Box::new(|x, s| {
+            assert!(amplitude::mad(x, s) >= 0.0 || x.iter().any(|v| v.is_nan()));
+            envelope::envelope(x, &mut Vec::new(), s);
+            Ok(())
+        }),
+    ];
     for npts in [0, 1, 2, 3, 7, 100, 3001] {
         kernels.push(Box::new(move |x, s| resample::fft(x, npts, s)));
         kernels.push(Box::new(move |x, s| {
@@ -51,6 +78,19 @@ fn all(x: &[f64], scratch: &mut Scratch) -> usize {
             interpolate::cubic(x, grid, &mut out, s)
         }));
     }
+    for (nsta, nlta) in
+        [(1, 2), (3, 30), (0, 5), (5, 5), (1, usize::MAX), (usize::MAX - 1, usize::MAX)]
+    {
+        kernels.push(Box::new(move |x, _| {
+            let mut work = Vec::new();
+            trigger::z_detect(x, nsta, &mut work)?;
+            trigger::classic_sta_lta(x, nsta, nlta, &mut work)?;
+            trigger::recursive_sta_lta(x, nsta, nlta)?;
+            let found = trigger::onsets(x, 1.5, 0.5)?;
+            assert!(found.iter().all(|range| *range.end() < x.len()));
+            trigger::delayed_sta_lta(x, nsta, nlta, &mut work)
+        }));
+    }
     for factor in [1, 2, 7] {
         kernels.push(Box::new(move |x, _| {
             let mut out = Vec::new();
@@ -59,20 +99,7 @@ fn all(x: &[f64], scratch: &mut Scratch) -> usize {
             Ok(())
         }));
     }
-    for corners in [1, 2, 3, 4, 7] {
-        kernels.push(Box::new(move |x, _| {
-            let sos = filter::butterworth_bandpass(corners, 0.1, 0.3, 1.0)?;
-            sos.filter_zerophase(x);
-            sos.filter_zerophase_padded(x)
-        }));
-    }
-    for kernel in &kernels {
-        let mut x = x.to_vec();
-        if let Err(error) = kernel(&mut x, scratch) {
-            assert!(matches!(error, Error::Unfit(_) | Error::Parameter { .. }), "{error}");
-        }
-    }
-    kernels.len()
+    kernels
 }
 
 #[test]
@@ -124,6 +151,8 @@ fn refusals_say_what_is_wrong() {
     unfit(calculus::differentiate(&mut [1.0], 1.0));
     unfit(rotate::ne_to_rt(&mut [1.0], &mut [1.0, 2.0], 0.0));
     unfit(filter::butterworth_lowpass(2, 1.0, 9.0).unwrap().filter_pair(&mut [0.0], &mut []));
+    unfit(trigger::recursive_sta_lta(&mut x, 1, 4));
+    unfit(trigger::z_detect(&mut x, 3, &mut Vec::new()));
     unfit(amplitude::lengths([&[1.0], &[1.0], &[]], &mut Vec::new()));
     let mut out = [0.0; 3];
     let text = unfit(interpolate::linear(&x, Grid { start: 0.5, step: 1.0 }, &mut out));
@@ -142,6 +171,9 @@ fn refusals_say_what_is_wrong() {
         decimate::FirDecimator::new(decimate::FACTOR_MAX + 1).map(drop),
         calculus::integrate(&mut x.clone(), 0.0),
         rotate::ne_to_rt(&mut [1.0], &mut [1.0], f64::NAN),
+        trigger::z_detect(&mut x.clone(), 0, &mut Vec::new()),
+        trigger::recursive_sta_lta(&mut x.clone(), 2, 2),
+        trigger::onsets(&x, 1.0, 2.0).map(drop),
         amplitude::perc(&x, 0.0, &mut scratch).map(drop),
         resample::fft_hann(&mut x.clone(), f64::NAN, &mut scratch),
     ] {

@@ -150,8 +150,55 @@ proptest! {
     }
 
     #[test]
-    fn quantiles_are_those_of_sorted_samples(npts in 1usize..500, part in 0.001..1.0f64,
-        seed: u64) {
+    fn averages_are_those_of_their_windows(
+        nsta in 1usize..20, more in 1usize..50, rest in 0usize..200, seed: u64,
+    ) {
+        let nlta = nsta + more;
+        let mut x = noise(nlta + rest, seed);
+        // A glitch whose rounding errors must not stay in the sums.
+        x[nlta / 2] = 1e9;
+        let power = |end: usize, n: usize| {
+            x[end + 1 - n..=end].iter().map(|v| v * v).sum::<f64>() / n as f64
+        };
+        let mut ratio = x.clone();
+        trigger::classic_sta_lta(&mut ratio, nsta, nlta, &mut Vec::new()).unwrap();
+        prop_assert!(ratio[..nlta - 1].iter().all(|v| *v == 0.0));
+        for end in (nlta - 1..x.len()).filter(|end| *end < nlta || *end >= 3 * nlta) {
+            let expected = power(end, nsta) / power(end, nlta);
+            prop_assert!((ratio[end] - expected).abs() < 1e-9 * expected.max(1.0));
+        }
+    }
+
+    #[test]
+    fn envelopes_hold_their_signal(npts in 1usize..4000, seed: u64) {
+        let x = noise(npts, seed);
+        let mut envelope = x.clone();
+        envelope::envelope(&mut envelope, &mut Vec::new(), &mut Scratch::new());
+        prop_assert!(x.iter().zip(&envelope).all(|(v, e)| v.abs() <= *e));
+        let mut twice = x.clone();
+        detrend::demean(&mut twice);
+        envelope::hilbert(&mut twice, &mut Scratch::new());
+        envelope::hilbert(&mut twice, &mut Scratch::new());
+        // Two quarter periods turn the signal over, except at frequency 0 and the Nyquist one.
+        let mut expected = x;
+        detrend::demean(&mut expected);
+        if npts.is_multiple_of(2) {
+            let sign = |i: usize| if i.is_multiple_of(2) { 1.0 } else { -1.0 };
+            let sum: f64 = expected.iter().enumerate().map(|(i, v)| sign(i) * v).sum();
+            for (i, v) in expected.iter_mut().enumerate() {
+                *v -= sign(i) * sum / npts as f64;
+            }
+        }
+        expected.iter_mut().for_each(|v| *v = -*v);
+        prop_assert!(largest_difference(&twice, &expected) < 1e-10);
+    }
+
+    #[test]
+    fn quantiles_are_those_of_sorted_samples(
+        npts in 1usize..500,
+        part in 0.001..1.0f64,
+        seed: u64,
+    ) {
         let x = noise(npts, seed);
         let mut sorted: Vec<f64> = x.iter().map(|v| v.abs()).collect();
         sorted.sort_by(f64::total_cmp);
@@ -266,4 +313,12 @@ fn decimation_keeps_a_slow_wave() {
     assert_eq!(out.len(), 1250);
     let expected: Vec<f64> = (0..1250).map(|i| wave(4 * i)).collect();
     assert_close(&out[10..1240], &expected[10..1240], 3e-3);
+}
+
+#[test]
+fn triggers_start_at_on_and_end_before_off() {
+    let cft = [5.0, 1.0, f64::NAN, 1.0, 2.0, 1.0, 2.0, 0.0, 1.0, 0.0, 9.0];
+    let found = trigger::onsets(&cft, 2.0, 1.0).unwrap();
+    assert_eq!(found, [0..=1, 4..=6, 10..=10]);
+    assert!(trigger::onsets(&[], 2.0, 1.0).unwrap().is_empty());
 }

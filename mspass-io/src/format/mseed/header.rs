@@ -52,6 +52,8 @@ pub struct RecordHeader {
     pub(super) id_bytes: Vec<u8>,
     /// Bytes of extra headers (miniSEED 3), which end where the samples begin.
     pub(super) extra_length: u32,
+    /// What is wrong with the blockettes, where the record can be read all the same.
+    pub(super) defect: Option<&'static str>,
 }
 
 impl RecordHeader {
@@ -72,6 +74,7 @@ impl RecordHeader {
             flags: Flags::default(),
             id_bytes: Vec::new(),
             extra_length: 0,
+            defect: None,
         }
     }
 
@@ -111,14 +114,10 @@ impl RecordHeader {
         &self.id_bytes
     }
 
-    /// How far a leap second within the record shifts the times after it.
+    /// How far a leap second added within the record shifts the times after it. (The bit for one
+    /// removed is ignored, as libmseed does: there has never been one.)
     fn leap_nanos(&self) -> i64 {
-        const SECOND: i64 = mspass_core::time::NANOS_PER_SECOND;
-        match self.flags.activity & 0x30 {
-            0x10 => -SECOND,
-            0x20 => SECOND,
-            _ => 0,
-        }
+        if self.flags.activity & 0x10 == 0 { 0 } else { -mspass_core::time::NANOS_PER_SECOND }
     }
 
     /// Sets version and id, the latter only if its bytes are not those of the record before.

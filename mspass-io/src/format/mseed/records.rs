@@ -160,7 +160,7 @@ impl<'a> Records<'a> {
         self.pending = None;
     }
 
-    /// The first sound header of a record that surely begins at or after `at`.
+    /// The first sound header of a record with samples that surely begins at or after `at`.
     pub(super) fn next_header_from(
         &mut self,
         at: u64,
@@ -170,8 +170,10 @@ impl<'a> Records<'a> {
         loop {
             match self.advance(HEADER_BYTES) {
                 None => return Ok(None),
-                Some(Ok(())) => return Ok(Some((self.offset, &self.header))),
-                Some(Err(_)) => {}
+                Some(Ok(())) if self.header.npts > 0 => {
+                    return Ok(Some((self.offset, &self.header)));
+                }
+                Some(_) => {}
             }
         }
     }
@@ -303,6 +305,9 @@ impl<'a> Records<'a> {
                 self.offset = at;
                 self.usual_length = self.header.length;
                 self.cursor = at + length;
+                if let Some(defect) = self.header.defect.filter(|_| self.pending.is_none()) {
+                    self.pending = Some(RecordError::kept(at, defect));
+                }
                 return Ok(Ok(true));
             }
             Ok(()) => truncated(at, self.header.length, self.block.end()).reason,

@@ -92,8 +92,12 @@ fn decode_frames<T, const TWO: bool, const BIG: bool>(
                 return Err("an overfull frame".to_owned());
             };
             count += if TWO {
-                unpack_two(code, word(*bytes), *bytes, room)
-                    .ok_or_else(|| format!("an impossible word in frame {index}"))?
+                match unpack_two(code, word(*bytes), *bytes, room) {
+                    Some(unpacked) => unpacked,
+                    // behind the last sample anything may stand
+                    None if count >= rest.len() => break,
+                    None => return Err(format!("an impossible word in frame {index}")),
+                }
             } else {
                 unpack_one::<BIG>(code, word(*bytes), *bytes, room)
             };
@@ -253,6 +257,13 @@ mod tests {
         assert_eq!(ints(Steim::Two, ByteOrder::Big, &data, diffs.len()).unwrap(), expected);
         let missing = ints(Steim::Two, ByteOrder::Big, &data, diffs.len() + 1).unwrap_err();
         assert!(missing.contains("28 samples"), "{missing}");
+    }
+
+    #[test]
+    fn what_stands_behind_the_last_sample_is_ignored() {
+        let data = frame(ByteOrder::Big, 1, 3, &[(1, [0, 1, 1, 0]), (2, [0; 4])]);
+        assert_eq!(ints(Steim::Two, ByteOrder::Big, &data, 3).unwrap(), [1, 2, 3]);
+        assert!(ints(Steim::Two, ByteOrder::Big, &data, 5).is_err());
     }
 
     #[test]

@@ -177,6 +177,9 @@ fn chains_that_loop_end() {
         bytes[50..52].copy_from_slice(&next.to_be_bytes());
         let header = first_header(&bytes);
         assert_eq!((header.length, header.encoding), (512, Encoding::Steim2));
+        let (starts, errors) = walk(&bytes);
+        assert_eq!((starts.len(), errors.len()), (1, 1), "{next}: {errors:?}");
+        assert!(errors.iter().all(|error| error.kept));
     }
     bytes[46..48].copy_from_slice(&65_535u16.to_be_bytes());
     assert_eq!(first_header(&bytes).length, 512, "by the end of the file");

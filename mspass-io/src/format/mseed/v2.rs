@@ -148,6 +148,7 @@ pub(super) fn parse(
     header.byte_order = found.data_order.unwrap_or(order);
     header.length = found.length.unwrap_or(0) as u32;
     header.timing_quality = found.timing_quality;
+    header.defect = found.defect;
     let nominal = nominal_rate(number(32).cast_signed(), number(34).cast_signed());
     header.sampling_rate = found.rate.unwrap_or(nominal);
     let correction = match head[36] & CORRECTION_APPLIED {
@@ -179,6 +180,7 @@ struct Found {
     rate: Option<f64>,
     timing_quality: Option<u8>,
     microseconds: i8,
+    defect: Option<&'static str>,
 }
 
 /// Follows the chain as long as its offsets grow.
@@ -190,9 +192,20 @@ fn walk_blockettes(
     found: &mut Found,
 ) -> Parsed {
     let mut at = usize::from(first);
-    while at >= FIXED_BYTES && found.length.is_none_or(|length| at + 8 <= length) {
+    if (1..FIXED_BYTES).contains(&at) {
+        found.defect = Some("blockettes within the fixed header");
+    }
+    while at >= FIXED_BYTES {
+        if found.length.is_some_and(|length| at + 8 > length) {
+            found.defect = Some("the blockettes lead beyond the record");
+            break;
+        }
         let Some([t0, t1, n0, n1, a, b, c, d]) = bytes_at::<8>(bytes, at) else {
-            return if whole { Parsed::Done } else { Parsed::Need(at + 8) };
+            if !whole {
+                return Parsed::Need(at + 8);
+            }
+            found.defect = Some("the blockettes lead beyond the file");
+            break;
         };
         let blockette = order.u16([t0, t1]);
         match blockette {
@@ -204,16 +217,25 @@ fn walk_blockettes(
                 found.encoding = Some(a);
                 found.data_order = Some(if b == 0 { ByteOrder::Little } else { ByteOrder::Big });
                 found.length = length_of_exponent(c);
+                if found.length.is_none() {
+                    found.defect = Some("blockette 1000 gives an impossible record length");
+                }
             }
             1001 => {
                 found.timing_quality = (a <= 100).then_some(a);
                 found.microseconds = b.cast_signed();
             }
-            _ if !BLOCKETTES.contains(&blockette) => break,
+            _ if !BLOCKETTES.contains(&blockette) => {
+                found.defect = Some("a blockette of unknown type");
+                break;
+            }
             _ => {}
         }
         let next = usize::from(order.u16([n0, n1]));
         if next < at + 4 {
+            if next != 0 {
+                found.defect = Some("the blockettes lead backwards");
+            }
             break;
         }
         at = next;

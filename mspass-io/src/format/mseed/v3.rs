@@ -55,6 +55,7 @@ pub(super) fn parse(bytes: &[u8], header: &mut RecordHeader) -> Result<Parsed, S
     header.data_length = word(36);
     header.extra_length = extra_length as u32;
     header.timing_quality = None;
+    header.defect = None;
     let set = |bit: u8, flag: u8| if head[3] & bit == 0 { 0 } else { flag };
     header.flags = Flags { activity: set(1, 1), clock: set(4, 32), quality: set(2, 128) };
     let bits = u64::from(word(16)) | u64::from(word(20)) << 32;

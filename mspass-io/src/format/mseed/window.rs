@@ -80,6 +80,8 @@ pub fn read_window(
         let overlap = match records.next_header() {
             None => break,
             Some(Err(error)) => Err(error),
+            // the times of records without samples need not be in order
+            Some(Ok((_, header))) if header.npts == 0 => continue,
             Some(Ok((_, header))) if header.starttime >= end => break,
             Some(Ok((_, header))) => Ok(header.endtime() >= start),
         };
@@ -119,7 +121,7 @@ impl Collected {
         out: &mut Vec<f64>,
     ) -> Result<Option<RecordError>, RecordError> {
         let header = record.header;
-        if header.npts == 0 || header.sampling_rate <= 0.0 {
+        if header.sampling_rate <= 0.0 {
             return Ok(None);
         }
         if self.id_bytes.is_empty() {
@@ -222,7 +224,8 @@ fn approach(records: &mut Records<'_>, extent: &Extent, start: UtcTime) -> io::R
     Ok(())
 }
 
-/// Reads the header at `offset`; false where that is no record of the channel of the one before.
+/// Reads the header at `offset`; false where that is no record with samples, or of another channel
+/// than the one before.
 fn probe(block: &mut Block<'_>, offset: u64, header: &mut RecordHeader) -> io::Result<bool> {
     let bytes = block.peek(offset, HEADER_BYTES, HEADER_BYTES)?;
     let seen = !header.id_bytes.is_empty();
@@ -235,5 +238,5 @@ fn probe(block: &mut Block<'_>, offset: u64, header: &mut RecordHeader) -> io::R
         return Ok(false);
     };
     let same = !seen || id_bytes == header.id_bytes;
-    Ok(parsed == Ok(Parsed::Done) && same)
+    Ok(parsed == Ok(Parsed::Done) && same && header.npts > 0)
 }

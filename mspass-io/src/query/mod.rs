@@ -14,8 +14,10 @@
 //!
 //! Everything else is refused with [`crate::Error::Query`]. Known differences: regular expressions
 //! are those of the `regex` crate, so back-references, look-around, possessive quantifiers and
-//! atomic groups are refused; collations are not known; arithmetic on Decimal128 is refused
-//! (comparing is exact).
+//! atomic groups are refused, `$` followed by what reads the last newline finds less, and `^` under
+//! the option `m` finds the place after it too; projections do not compute; collations are not
+//! known; arithmetic on Decimal128 is refused or done with the nearest doubles (comparing is
+//! exact).
 //!
 //! ```
 //! use bson::{doc, raw::RawDocumentBuf};

@@ -62,47 +62,86 @@ impl Pattern {
     }
 }
 
+/// What a quantifier would repeat.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Before {
+    Atom,
+    /// A quantifier, which only `?` may follow.
+    Quantifier,
+    /// The beginning, an assertion, or a quantifier with its `?`.
+    Nothing,
+}
+
 /// Where the two dialects differ in meaning, the pattern is rewritten: ASCII classes, the end of
-/// the text before a last newline, literal braces and brackets, and other escapes.
+/// the text before a last newline, literal braces and brackets, and other escapes. What only the
+/// `regex` crate accepts is refused.
 fn translate(pattern: &str, multi_line: bool, extended: bool) -> Result<String> {
     let mut out = String::with_capacity(pattern.len() + 16);
     let mut rest = pattern;
-    let mut after_quantifier = false;
+    let mut before = Before::Nothing;
     while let Some(c) = rest.chars().next() {
         let tail = &rest[c.len_utf8()..];
-        let mut quantifier = false;
+        let mut after = Before::Atom;
         let mut used = c.len_utf8();
         match c {
-            '\\' => used += translate_escape(tail, false, &mut out)?,
+            '\\' => {
+                if tail.starts_with(['A', 'b', 'B', 'Z', 'z', 'G']) {
+                    after = Before::Nothing;
+                }
+                used += translate_escape(tail, false, &mut out)?;
+            }
             '[' => used += translate_class(tail, &mut out)?,
-            '$' if !multi_line => out.push_str(r"(?:\n?\z)"),
+            '^' | '$' | '|' => {
+                out.push_str(if c == '$' && !multi_line { r"(?:\n?\z)" } else { &rest[..1] });
+                after = Before::Nothing;
+            }
             '{' => match counted(tail) {
                 Some(length) => {
+                    after = quantify(before, c)?;
                     out.push_str(&rest[..length + 1]);
                     used += length;
-                    quantifier = true;
                 }
                 None => out.push_str(r"\{"),
             },
             '}' => out.push_str(r"\}"),
-            '+' if after_quantifier => {
-                return Err(Error::query("possessive quantifiers are not supported"));
-            }
+            // Not a quantifier: the beginning of a group's flags or name.
+            '?' if out.ends_with('(') && before == Before::Nothing => out.push(c),
             '*' | '+' | '?' => {
+                after = quantify(before, c)?;
                 out.push(c);
-                // In `a+?` the `?` belongs to the quantifier before it; after `(` it is none.
-                quantifier = !(after_quantifier || out.ends_with("(?"));
             }
-            '#' if extended => {
-                let length = tail.find('\n').unwrap_or(tail.len());
-                used += length;
+            '(' => {
+                out.push(c);
+                after = Before::Nothing;
             }
+            '#' if extended => match tail.find('\n') {
+                Some(length) => {
+                    used += length;
+                    after = before;
+                }
+                None => return Err(Error::query("a comment of a regular expression has no end")),
+            },
+            c if extended && c.is_ascii_whitespace() => after = before,
             _ => out.push(c),
         }
-        after_quantifier = quantifier;
+        before = after;
         rest = &rest[used..];
     }
     Ok(out)
+}
+
+/// What stands before the next character when `quantifier` has been applied.
+fn quantify(before: Before, quantifier: char) -> Result<Before> {
+    match (before, quantifier) {
+        (Before::Atom, _) => Ok(Before::Quantifier),
+        (Before::Quantifier, '?') => Ok(Before::Nothing),
+        (Before::Quantifier, '+') => {
+            Err(Error::query("possessive quantifiers of regular expressions are not supported"))
+        }
+        _ => Err(Error::query(format!(
+            "the quantifier {quantifier} of a regular expression has nothing to repeat"
+        ))),
+    }
 }
 
 /// Length of `n}`, `n,}` or `n,m}`, if the text begins with one.

@@ -14,8 +14,24 @@
 //! by itself.
 //!
 //! # Samples beside the database
-//! The samples could be values of the database. Measured with 1,800 blobs of 5 to 600 KB (520 MB)
-//! in batches of 24 MB, see `benches`: TODO
+//! The samples could be values of the database. Measured on a virtual machine of two cores whose
+//! disk writes 0.4 to 1.1 GB/s, with 1,700 blobs of 5 to 600 KB (532 MB) put in batches of 24 MB,
+//! each batch durable, 32 MiB of cache:
+//!
+//! | samples are | seconds | file, then replaced once | read |
+//! | --- | --- | --- | --- |
+//! | values of redb, whole | 1.1 to 1.5 | 1,160 MB, 1,160 MB | 4 GB/s |
+//! | values of redb, pieces of 65,000 bytes | 1.2 | 784 MB, 784 MB | 2 GB/s |
+//! | values of redb, pieces of 260,000 bytes | 1.1 to 1.3 | 580 MB, 1,160 MB | 2 GB/s |
+//! | a file of their own | 0.35 to 0.8 | 510 MB, 534 MB | 4 to 6 GB/s |
+//!
+//! A file of their own writes each byte once, straight from the caller's memory. It holds nothing
+//! but samples: where they are and their CRC-32C is in the database, so that one commit makes a
+//! batch visible, and no log has to be read or compacted. Places of deleted samples are used anew.
+//!
+//! # Opening after a crash
+//! Takes about 6 seconds for each GB of documents (not of samples); after an orderly end it takes
+//! milliseconds.
 //!
 //! # Reading
 //! A query reads a snapshot: it sees no later write, and as long as its cursor lives the pages of
@@ -149,7 +165,7 @@ impl EmbeddedStore {
         self.shared.committer.submit(job)
     }
 
-    /// Calls `take` with each document that matches.
+    /// The documents that match.
     fn each(
         &self,
         collection: &str,

@@ -134,3 +134,63 @@ fn order(keys: &[(Path, bool)], fixed: usize, sort: &Sort) -> Option<bool> {
     }
     Some(reverse.unwrap_or(false))
 }
+
+#[cfg(test)]
+mod tests {
+    use bson::{Document, doc};
+
+    use super::*;
+
+    /// Name of the index, number of intervals, whether sorted, whether backwards.
+    fn plan(filter: Document, sort: Document, multikey: bool) -> (String, usize, bool, bool) {
+        let index = |keys| {
+            let mut index = Index::parse(&keys).unwrap();
+            index.multikey = multikey;
+            index
+        };
+        let indexes = vec![index(doc! { "net": 1, "sta": 1, "t": -1 }), index(doc! { "t": 1 })];
+        let matcher = Matcher::parse(&filter).unwrap();
+        let plan = Plan::choose(&matcher, &Sort::parse(&sort).unwrap(), indexes);
+        let name = plan.index.map_or("_id".to_owned(), |index| index.name);
+        (name, plan.intervals.len(), plan.sorted, plan.reverse)
+    }
+
+    #[test]
+    fn the_index_with_the_most_named_values_is_taken() {
+        let by_station = "net_1_sta_1_t_-1";
+        let table = [
+            (doc! {}, doc! {}, ("_id", 1, true, false)),
+            (doc! { "x": 1 }, doc! { "x": 1 }, ("_id", 1, false, false)),
+            (doc! { "_id": 1, "net": "IU" }, doc! {}, ("_id", 1, true, false)),
+            (doc! { "_id": { "$in": [1, 2] } }, doc! { "_id": -1 }, ("_id", 2, true, true)),
+            (doc! { "net": "IU" }, doc! {}, (by_station, 1, true, false)),
+            (doc! { "net": { "$in": ["IU", "GE"] } }, doc! {}, (by_station, 2, true, false)),
+            (
+                doc! { "t": { "$gt": 1 }, "net": "IU" },
+                doc! { "t": 1 },
+                (by_station, 1, false, false),
+            ),
+            (
+                doc! { "t": { "$gt": 1 }, "net": "IU", "sta": "ANMO" },
+                doc! { "t": 1 },
+                (by_station, 1, true, true),
+            ),
+            (doc! { "t": { "$gt": 1 } }, doc! {}, ("t_1", 1, true, false)),
+            (doc! {}, doc! { "t": -1 }, ("t_1", 1, true, true)),
+            (doc! { "$or": [{ "t": 1 }, { "net": "IU" }] }, doc! {}, ("_id", 1, true, false)),
+            (doc! { "t": { "$gt": 5, "$lt": 2 } }, doc! {}, ("t_1", 0, true, false)),
+        ];
+        for (filter, sort, (name, intervals, sorted, reverse)) in table {
+            let found = plan(filter.clone(), sort.clone(), false);
+            assert_eq!(found, (name.to_owned(), intervals, sorted, reverse), "{filter} {sort}");
+        }
+    }
+
+    #[test]
+    fn arrays_in_an_index_leave_the_order_open_and_one_bound_unused() {
+        let found = plan(doc! { "t": { "$gt": 5, "$lt": 2 } }, doc! { "t": 1 }, true);
+        assert_eq!(found, ("t_1".to_owned(), 2, false, false), "one bound, and the overflow");
+        let found = plan(doc! {}, doc! { "t": 1 }, true);
+        assert_eq!(found, ("_id".to_owned(), 1, false, false));
+    }
+}

@@ -7,15 +7,21 @@ use rustfft::num_complex::Complex64;
 use super::fft::Scratch;
 use crate::error::{Error, Result};
 
-/// Most samples that a resampled trace may have.
-pub const NPTS_MAX: usize = 1 << 31;
+/// Most samples that a trace may be resampled up to.
+pub const NPTS_MAX: usize = 1 << 28;
 
 /// Resamples `x` in place to `npts` samples over the same time, as `scipy.signal.resample` does
 /// without a window: the spectrum is cut or padded with zeros, and the signal taken as periodic.
 ///
+<<<<<<< HEAD
 /// Nothing is allocated once `scratch` has seen the lengths, as long as `npts` is within the
 /// capacity of `x`. [`Error::Unfit`] when `x` is empty, `npts` is 0 or above [`NPTS_MAX`]; `x` is
 /// then as before.
+=======
+/// Nothing is allocated once `scratch` has seen the lengths, as long as `npts` is within the
+/// capacity of `x`. [`Error::Unfit`] when `x` is empty, `npts` is 0, or above both `x.len()` and
+/// [`NPTS_MAX`]; `x` is then as before.
+>>>>>>> kernels
 ///
 /// ```
 /// use mspass_core::kernel::{Scratch, resample};
@@ -102,7 +108,7 @@ fn spectrum(x: &mut [f64], npts: usize, scratch: &mut Scratch) {
 }
 
 fn check(npts: usize, npts_out: usize) -> Result<()> {
-    if npts == 0 || npts_out == 0 || npts_out > NPTS_MAX {
+    if npts == 0 || npts_out == 0 || npts_out > NPTS_MAX.max(npts) {
         return Err(Error::unfit(format!("{npts} samples cannot become {npts_out}")));
     }
     Ok(())

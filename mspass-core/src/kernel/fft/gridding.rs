@@ -178,8 +178,8 @@ fn spread(bin: Complex64, points: &mut [Complex64; WIDTH], weights: &[f64; WIDTH
 }
 
 impl Scratch {
-    /// [`Scratch::forward`] for awkward lengths.
-    pub(super) fn forward_over_grid(&mut self, x: &[f64], bins: usize) {
+    /// [`Scratch::forward`] for awkward lengths: fills the bins that `self.spectrum` has.
+    pub(super) fn forward_over_grid(&mut self, x: &[f64]) {
         let npts = x.len();
         let points = grid_for(npts);
         let (plan, factors) = (self.plans.forward(points), self.plans.correction(points));
@@ -206,7 +206,6 @@ impl Scratch {
             grid[MARGIN + half + i] = grid[MARGIN + half - i].conj();
         }
 
-        self.spectrum.resize(bins, Complex64::ZERO);
         let mut positions = Positions::new(npts, points);
         let mut block = Weighed::default();
         for bins in self.spectrum.chunks_mut(BLOCK) {

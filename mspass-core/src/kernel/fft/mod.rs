@@ -56,18 +56,20 @@ impl Scratch {
     /// Leaves the first `bins` bins (at most `x.len() / 2 + 1`) of the Fourier transform of `x`,
     /// not scaled, in `self.spectrum`. What `x` holds afterwards has no meaning.
     pub(super) fn forward(&mut self, x: &mut [f64], bins: usize) {
-        let bins = bins.min(x.len() / 2 + 1);
-        if x.is_empty() {
-            self.spectrum.clear();
-        } else if is_direct(x.len()) {
+        let bins = if x.is_empty() { 0 } else { bins.min(x.len() / 2 + 1) };
+        fit(&mut self.spectrum, bins, Complex64::ZERO);
+        self.spectrum.truncate(bins);
+        if bins == 0 {
+            return;
+        }
+        if is_direct(x.len()) {
             let plan = self.plans.forward(x.len());
             let all = fit(&mut self.grid, x.len() / 2 + 1, Complex64::ZERO);
             let work = fit(&mut self.work, plan.get_scratch_len(), Complex64::ZERO);
             plan.process_with_scratch(x, all, work).expect("buffers have the lengths of the plan");
-            self.spectrum.clear();
-            self.spectrum.extend_from_slice(&all[..bins]);
+            self.spectrum.copy_from_slice(&all[..bins]);
         } else {
-            self.forward_over_grid(x, bins);
+            self.forward_over_grid(x);
         }
     }
 

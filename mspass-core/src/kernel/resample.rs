@@ -13,15 +13,9 @@ pub const NPTS_MAX: usize = 1 << 28;
 /// Resamples `x` in place to `npts` samples over the same time, as `scipy.signal.resample` does
 /// without a window: the spectrum is cut or padded with zeros, and the signal taken as periodic.
 ///
-<<<<<<< HEAD
-/// Nothing is allocated once `scratch` has seen the lengths, as long as `npts` is within the
-/// capacity of `x`. [`Error::Unfit`] when `x` is empty, `npts` is 0 or above [`NPTS_MAX`]; `x` is
-/// then as before.
-=======
 /// Nothing is allocated once `scratch` has seen the lengths, as long as `npts` is within the
 /// capacity of `x`. [`Error::Unfit`] when `x` is empty, `npts` is 0, or above both `x.len()` and
 /// [`NPTS_MAX`]; `x` is then as before.
->>>>>>> kernels
 ///
 /// ```
 /// use mspass_core::kernel::{Scratch, resample};

@@ -109,6 +109,18 @@ impl RecordHeader {
         self.time_of(self.npts.saturating_sub(1))
     }
 
+    /// Refuses a record whose last sample would lie beyond the times that can be told.
+    pub(super) fn check_span(&self) -> Result<(), String> {
+        let last = self.starttime.nanos() as f64 + f64::from(self.npts) * self.period_nanos();
+        if last < i64::MAX as f64 {
+            return Ok(());
+        }
+        Err(format!(
+            "{} samples at {:e} Hz reach beyond the year 2262",
+            self.npts, self.sampling_rate
+        ))
+    }
+
     /// The bytes that the id was made of.
     pub(crate) fn id_bytes(&self) -> &[u8] {
         &self.id_bytes

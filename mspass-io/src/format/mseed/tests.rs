@@ -220,6 +220,18 @@ fn factors_and_multipliers_divide_when_negative() {
 }
 
 #[test]
+fn rates_that_lead_beyond_time_are_refused() {
+    let (_, bytes) = sound(100, 3);
+    let mut slow = bytes.clone();
+    slow[16..24].copy_from_slice(&1e-37f64.to_le_bytes());
+    slow[28..32].fill(0);
+    let checksum = crc32c::crc32c(&slow).to_le_bytes();
+    slow[28..32].copy_from_slice(&checksum);
+    let (starts, errors) = walk(&slow);
+    assert!(starts.is_empty() && errors[0].reason.contains("1e-37 Hz"), "{errors:?}");
+}
+
+#[test]
 fn both_byte_orders_of_header_and_samples_are_written_and_read() {
     let (trace, _) = sound(3000, 2);
     for encoding in [Encoding::Steim1, Encoding::Steim2, Encoding::Int32, Encoding::Int24] {

@@ -167,6 +167,7 @@ pub(super) fn parse(
     // ten-thousandths above 9999 are not allowed, yet found: they are seconds
     let fraction = (i64::from(number(28)) + i64::from(correction)) * 100_000;
     header.starttime = whole_seconds + (fraction + i64::from(found.microseconds) * 1000);
+    header.check_span()?;
     check_data_offset(header)?;
     Ok(Parsed::Done)
 }

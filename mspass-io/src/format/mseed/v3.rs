@@ -73,6 +73,7 @@ pub(super) fn parse(bytes: &[u8], header: &mut RecordHeader) -> Result<Parsed, S
         i64::from(word(4)),
     )
     .ok_or("no time in the header")?;
+    header.check_span()?;
     Ok(Parsed::Done)
 }
 

@@ -205,7 +205,7 @@ impl From<StoreFault> for mspass_io::Error {
             StoreFault::DuplicateKey { collection, id } => Self::DuplicateKey { collection, id },
             StoreFault::NoBlob(id) => Self::NoBlob { id },
             StoreFault::Query(reason) => Self::Query { reason },
-            other => Self::Refused(other.to_string()),
+            other => Self::store("database", "do what was asked")(other.to_string()),
         }
     }
 }

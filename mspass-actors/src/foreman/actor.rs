@@ -127,13 +127,15 @@ impl ForemanActor {
                 Output::Grant { worker, leases } => self.grant(&worker, leases),
                 Output::Done { key, partition, tally } => {
                     self.totals.add(&tally);
-                    self.write(Record::Done { key, file: partition.file, tally });
+                    let Partition { file, version, .. } = partition;
+                    self.write(Record::Done { key, file, version, tally });
                 }
                 Output::Quarantined { key, partition, reason } => {
                     let tally = quarantined(&partition, reason);
                     self.totals.add(&tally);
                     let tally = Box::new(tally);
-                    self.write(Record::Done { key, file: partition.file, tally });
+                    let Partition { file, version, .. } = partition;
+                    self.write(Record::Done { key, file, version, tally });
                 }
             }
         }

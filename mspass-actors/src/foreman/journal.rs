@@ -53,6 +53,8 @@ pub enum Record {
         key: TaskKey,
         /// The file it read.
         file: ObjectId,
+        /// The version of that file: with it, what was done of another one counts no more.
+        version: u64,
         /// What it brought.
         tally: Box<Tally>,
     },
@@ -63,8 +65,8 @@ pub enum Record {
 pub struct Replay {
     /// The foreman's next incarnation.
     pub epoch: u64,
-    /// Tasks done, with what they brought.
-    pub done: HashMap<TaskKey, Box<Tally>>,
+    /// Tasks done of the version of a file that was read last, with the file and what they brought.
+    pub done: HashMap<TaskKey, (ObjectId, Box<Tally>)>,
 }
 
 enum Order {
@@ -97,6 +99,12 @@ impl Journal {
         let options =
             OpenOptions::new().read(true).write(true).create(true).truncate(false).clone();
         let mut file = options.open(path).map_err(io)?;
+        if file.try_lock().is_err() {
+            return Err(Error::Refused(format!(
+                "job '{job}' is being run by another process with this workdir: wait for it, or \
+                 take another --job name or --workdir"
+            )));
+        }
         let (records, sound) = read_records(&mut file).map_err(io)?;
         let mut replay = Replay { epoch: 1, ..Replay::default() };
         let header = Record::Header { version: VERSION, job: job.to_owned(), run: run.to_owned() };
@@ -108,12 +116,19 @@ impl Journal {
         }
         let mut writer = Writer { file, buffer: Vec::new() };
         if known {
+            let mut versions: HashMap<ObjectId, u64> = HashMap::new();
             writer.file.set_len(sound).map_err(io)?;
             writer.file.seek(SeekFrom::Start(sound)).map_err(io)?;
             for record in records {
                 match record {
                     Record::Start { epoch } => replay.epoch = epoch + 1,
-                    Record::Done { key, tally, .. } => drop(replay.done.insert(key, tally)),
+                    Record::Done { key, file, version, tally } => {
+                        let before = versions.insert(file, version);
+                        if before.is_some_and(|known| known != version) {
+                            replay.done.retain(|_, (of, _)| *of != file);
+                        }
+                        replay.done.insert(key, (file, tally));
+                    }
                     Record::Header { .. } => {}
                 }
             }
@@ -247,7 +262,12 @@ mod tests {
 
     fn done(number: u128) -> Record {
         let tally = Tally { entered: number as u64, ..Tally::default() };
-        Record::Done { key: TaskKey(number), file: ObjectId::default(), tally: Box::new(tally) }
+        Record::Done {
+            key: TaskKey(number),
+            file: ObjectId::default(),
+            version: 1,
+            tally: Box::new(tally),
+        }
     }
 
     #[test]
@@ -265,7 +285,7 @@ mod tests {
             let (journal, replay) = Journal::open(&path, "test", "run").unwrap();
             assert_eq!(replay.epoch, 2);
             assert!(replay.done.len() <= 100 && replay.done.len() >= cut * 100 / whole.len() - 5);
-            assert!(replay.done.iter().all(|(key, tally)| tally.entered == key.0 as u64));
+            assert!(replay.done.iter().all(|(key, (_, tally))| tally.entered == key.0 as u64));
             journal.append(done(1000)).unwrap();
             drop(journal);
             let (_, replay) = Journal::open(&path, "test", "run").unwrap();
@@ -282,6 +302,35 @@ mod tests {
         drop(journal);
         let (_, replay) = Journal::open(&path, "test", "two").unwrap();
         assert!(replay.done.is_empty());
+    }
+
+    #[test]
+    fn another_version_of_a_file_makes_the_earlier_one_undone() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("test.journal");
+        let (journal, _) = Journal::open(&path, "test", "run").unwrap();
+        let of = |key, version| Record::Done {
+            key: TaskKey(key),
+            file: ObjectId::from_bytes([7; 12]),
+            version,
+            tally: Box::default(),
+        };
+        for record in [of(1, 7), of(2, 7), of(3, 8)] {
+            journal.append(record).unwrap();
+        }
+        drop(journal);
+        let (_, replay) = Journal::open(&path, "test", "run").unwrap();
+        assert_eq!(replay.done.keys().collect::<Vec<_>>(), [&TaskKey(3)]);
+    }
+
+    #[test]
+    fn a_journal_in_use_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("test.journal");
+        let (journal, _) = Journal::open(&path, "test", "run").unwrap();
+        assert!(matches!(Journal::open(&path, "test", "run"), Err(Error::Refused(_))));
+        drop(journal);
+        Journal::open(&path, "test", "run").unwrap();
     }
 
     #[test]

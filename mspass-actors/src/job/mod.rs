@@ -3,10 +3,12 @@
 mod plan;
 mod record;
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use mspass_core::process::runner::panic_text;
 use mspass_io::store::Database;
 
 use crate::clock;
@@ -117,8 +119,13 @@ impl Driver {
     pub fn plan(&self, database: &Database, stage: &Arc<Stage>, progress: Progress) -> Result<()> {
         let (driver, database, stage) = (self.clone(), database.clone(), Arc::clone(stage));
         let thread = spawn_thread("plan", move || {
-            if let Err(error) = driver.plan_all(&database, &stage, &progress) {
-                let failed = SourceFailed(format!("the archive's index cannot be read: {error}"));
+            let plan = AssertUnwindSafe(|| driver.plan_all(&database, &stage, &progress));
+            let failure = match catch_unwind(plan) {
+                Ok(planned) => planned.err().map(|error| error.to_string()),
+                Err(panic) => Some(panic_text(panic.as_ref()).to_owned()),
+            };
+            if let Some(reason) = failure {
+                let failed = SourceFailed(format!("the archive's index cannot be read: {reason}"));
                 drop(driver.ask(&driver.failures, failed, STATUS_DEADLINE));
             }
         })?;
@@ -129,41 +136,45 @@ impl Driver {
     fn plan_all(&self, database: &Database, stage: &Stage, progress: &Progress) -> Result<()> {
         let source = stage.workflow().source();
         let mut offer = Offer { partitions: Vec::new(), taken_over: Tally::default(), last: false };
-        for file in plan::files(database, source)? {
-            let file = file?;
-            let partitions = file.partitions(database, source)?;
-            let before = offer.partitions.len();
-            let count = partitions.len();
-            for partition in partitions {
-                match progress.replay.done.get(&partition.key()) {
-                    Some(tally) => offer.taken_over.add(tally),
-                    None => offer.partitions.push(partition),
-                }
+        let mut page = plan::files_after(database, source, None)?;
+        while let Some(last) = page.last().map(|file| file.id) {
+            for file in &page {
+                self.plan_file(database, stage, progress, file, &mut offer)?;
             }
-            // Nothing of this version of the file is done: what an earlier run made of it, or of
-            // another version, goes first.
-            if progress.known && offer.partitions.len() == before + count {
-                record::delete_file(database, stage.job(), file.id)?;
-            }
-            if offer.partitions.len() >= OFFER_MAX {
-                let rest = offer.partitions.split_off(OFFER_MAX.min(offer.partitions.len()));
-                self.ask(
-                    &self.offers,
-                    std::mem::replace(&mut offer, empty_offer(rest)),
-                    OFFER_DEADLINE,
-                )?;
-            }
-        }
-        while offer.partitions.len() > OFFER_MAX {
-            let rest = offer.partitions.split_off(OFFER_MAX);
-            self.ask(
-                &self.offers,
-                std::mem::replace(&mut offer, empty_offer(rest)),
-                OFFER_DEADLINE,
-            )?;
+            page = plan::files_after(database, source, Some(last))?;
         }
         offer.last = true;
         self.ask(&self.offers, offer, OFFER_DEADLINE)
+    }
+
+    /// Adds the parts of a file that are not done yet to the offer, and makes it when it is full.
+    fn plan_file(
+        &self,
+        database: &Database,
+        stage: &Stage,
+        progress: &Progress,
+        file: &plan::IndexedFile,
+        offer: &mut Offer,
+    ) -> Result<()> {
+        let partitions = file.partitions(database, stage.workflow().source())?;
+        let (before, count) = (offer.partitions.len(), partitions.len());
+        for partition in partitions {
+            match progress.replay.done.get(&partition.key()) {
+                Some((_, tally)) => offer.taken_over.add(tally),
+                None => offer.partitions.push(partition),
+            }
+        }
+        // Nothing of this version of the file is done: what an earlier run made of it, or of
+        // another version, goes first.
+        if progress.known && offer.partitions.len() == before + count {
+            record::delete_file(database, stage.job(), file.id)?;
+        }
+        while offer.partitions.len() >= OFFER_MAX {
+            let rest = offer.partitions.split_off(OFFER_MAX);
+            let full = std::mem::replace(offer, empty_offer(rest));
+            self.ask(&self.offers, full, OFFER_DEADLINE)?;
+        }
+        Ok(())
     }
 }
 

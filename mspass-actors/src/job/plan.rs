@@ -26,14 +26,23 @@ pub(super) struct IndexedFile {
     bytes: u64,
 }
 
-/// Files of an archive, in order of their ids.
-pub(super) fn files<'a>(
-    database: &'a Database,
+/// Files read from the index at a time.
+const FILES_PAGE: u64 = 1000;
+
+/// The files of an archive after the one with the id `last`, in order of their ids, a page of them:
+/// no cursor is held while the foreman lets its source wait.
+pub(super) fn files_after(
+    database: &Database,
     source: &ArchivePieces,
-) -> Result<impl Iterator<Item = Result<IndexedFile>> + use<'a>> {
-    let find = Find::filter(doc! { "archive": &source.archive }).sort(doc! { "_id": 1 });
+    last: Option<ObjectId>,
+) -> Result<Vec<IndexedFile>> {
+    let mut filter = doc! { "archive": &source.archive };
+    if let Some(last) = last {
+        filter.insert("_id", doc! { "$gt": last });
+    }
+    let find = Find::filter(filter).sort(doc! { "_id": 1 }).limit(FILES_PAGE);
     let found = database.documents.find(ARCHIVE_FILE, &find)?;
-    Ok(found.map(|document| IndexedFile::of(&document?)))
+    found.map(|document| IndexedFile::of(&document?)).collect()
 }
 
 fn malformed(collection: &str, document: &Document, error: impl std::fmt::Display) -> Error {

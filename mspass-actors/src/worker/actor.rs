@@ -2,8 +2,8 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
-use std::sync::Arc;
-use std::sync::mpsc::SyncSender;
+use std::sync::mpsc::{SyncSender, TrySendError};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -135,23 +135,23 @@ impl WorkerActor {
         let waiter = runtime.waiter();
         let name = options.name.clone();
         let incarnation = u64::try_from(clock::utc_now().nanos()).unwrap_or(0);
+        let to_coordinator = Arc::new(OnceLock::new());
+        let leases = compute::start(options.threads, &stage, &store, &to_coordinator)?;
         let address = start(runtime, "worker", MESSAGES_MAX, move |context: &Context<Self>| {
             let own = context.address();
-            let reports = Reports {
+            let reports = to_coordinator.get_or_init(|| Reports {
                 waiter: waiter.clone(),
                 store: store.clone(),
                 computed: own.mailbox(),
                 stored: own.mailbox(),
-            };
-            let leases = compute::start(options.threads, &stage, &reports)
-                .expect("the system has threads for a worker");
+            });
             Self {
                 idle_threads: options.threads,
                 options: options.clone(),
                 incarnation,
                 foreman: foreman.clone(),
-                reports,
-                leases,
+                reports: reports.clone(),
+                leases: leases.clone(),
                 waiting: VecDeque::new(),
                 running: HashMap::new(),
                 unreported: Vec::new(),
@@ -177,7 +177,14 @@ impl WorkerActor {
             self.running.insert(lease.key, (lease.token(), predicted));
             used += predicted;
             self.idle_threads -= 1;
-            drop(self.leases.try_send(lease));
+            if let Err(TrySendError::Full(lease) | TrySendError::Disconnected(lease)) =
+                self.leases.try_send(lease)
+            {
+                // Threads of before a restart are still at work.
+                self.running.remove(&lease.key);
+                self.waiting.push_front(lease);
+                self.idle_threads = 0;
+            }
         }
     }
 

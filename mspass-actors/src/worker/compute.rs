@@ -2,9 +2,10 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use mspass_core::process::runner::panic_text;
+use mspass_io::store::Database;
 
 use super::actor::{Computed, Stored};
 use crate::db_proxy::messages::Save;
@@ -24,33 +25,45 @@ pub(super) struct Reports {
     pub(super) stored: Mailbox<Stored>,
 }
 
-/// Starts `threads` threads that take leases from the channel returned; they end with it.
+/// Starts `threads` threads that take leases from the channel returned; they end with it. `reports`
+/// is set before the first lease is sent.
 pub(super) fn start(
     threads: usize,
     stage: &Arc<Stage>,
-    reports: &Reports,
+    store: &ProxyStore,
+    reports: &Arc<OnceLock<Reports>>,
 ) -> Result<SyncSender<Lease>> {
     let (leases, when_leased) = sync_channel(threads);
     let queue = Arc::new(Mutex::new(when_leased));
     for number in 0..threads {
-        let (queue, stage, reports) = (Arc::clone(&queue), Arc::clone(stage), reports.clone());
-        spawn_thread(&format!("compute-{number}"), move || work(&queue, &stage, &reports))?;
+        let (queue, stage, reports) = (Arc::clone(&queue), Arc::clone(stage), Arc::clone(reports));
+        let database = store.database();
+        spawn_thread(&format!("compute-{number}"), move || {
+            work(&queue, &stage, &database, &reports);
+        })?;
     }
     Ok(leases)
 }
 
-fn work(queue: &Mutex<Receiver<Lease>>, stage: &Stage, reports: &Reports) {
-    let mut bench = Bench::new(reports.store.database());
+fn work(
+    queue: &Mutex<Receiver<Lease>>,
+    stage: &Stage,
+    database: &Database,
+    reports: &OnceLock<Reports>,
+) {
+    let mut bench = Bench::new(database.clone());
     loop {
         let lease = queue.lock().unwrap_or_else(PoisonError::into_inner).recv();
         let Ok(lease) = lease else { return };
         let run = catch_unwind(AssertUnwindSafe(|| stage.run(&lease.partition, &mut bench)));
         let result = run.unwrap_or_else(|panic| {
-            bench = Bench::new(reports.store.database());
+            bench = Bench::new(database.clone());
             let text = panic_text(panic.as_ref());
             Err(StageFault::Broken(format!("the task panicked outside its steps: {text}")))
         });
-        reports.report(lease.token(), result);
+        if let Some(reports) = reports.get() {
+            reports.report(lease.token(), result);
+        }
     }
 }
 

@@ -10,7 +10,7 @@ use bson::{Document, doc};
 use mspass_core::{DocumentId, ErrorLog, Hertz, History, SeedId, Severity, TimeSeries, UtcTime};
 use mspass_io::db::collection::{ARCHIVE_FILE, WF_MINISEED};
 use mspass_io::db::id::to_document_id;
-use mspass_io::format::mseed::Records;
+use mspass_io::format::mseed::{MayPass, Records};
 use mspass_io::store::Find;
 
 use super::partition::Partition;
@@ -75,7 +75,7 @@ pub(super) fn read_partition(
 ) -> Result<(), StageFault> {
     let runs = runs_of(partition, bench, task.stage.workflow.source.piece_seconds)?;
     for run in &runs {
-        let faults = read_run(task, run, partition.samples, bench);
+        let faults = read_run(task, run, partition.samples, bench)?;
         if faults.count > 0 {
             let about = mspass_io::db::id::to_object_id(run.document);
             let from = partition.samples.map_or(0, |(from, _)| from);
@@ -218,20 +218,31 @@ impl Piece<'_> {
 }
 
 /// Reads one run (or the samples `part` of it) and gives its faults.
-fn read_run(task: &mut Task<'_>, run: &Run, part: Option<(u64, u64)>, bench: &mut Bench) -> Faults {
+fn read_run(
+    task: &mut Task<'_>,
+    run: &Run,
+    part: Option<(u64, u64)>,
+    bench: &mut Bench,
+) -> Result<Faults, StageFault> {
     let mut faults = Faults::default();
     let mut held = bench.file.take();
     let opened = open(&mut held, &run.path).and_then(Records::of_file);
     match opened {
         Ok(records) => {
             let mut records = records.within(run.foff, run.nbytes);
-            read_records(task, run, part, &mut records, bench, &mut faults);
+            read_records(task, run, part, &mut records, bench, &mut faults)?;
             task.output.tally.bytes_read += records.bytes_read();
         }
-        Err(error) => faults.push(run.foff, format!("cannot open: {error}")),
+        Err(error) => {
+            if MayPass::from(&error).0 {
+                let reason = format!("cannot open {}: {error}", run.path.display());
+                return Err(StageFault::Store(reason));
+            }
+            faults.push(run.foff, format!("cannot open: {error}"));
+        }
     }
     bench.file = held;
-    faults
+    Ok(faults)
 }
 
 fn read_records(
@@ -241,7 +252,7 @@ fn read_records(
     records: &mut Records<'_>,
     bench: &mut Bench,
     faults: &mut Faults,
-) {
+) -> Result<(), StageFault> {
     let (from, to) = part.unwrap_or((0, u64::MAX));
     let mut piece: Option<Piece<'_>> = None;
     let mut decoded = std::mem::take(&mut bench.decoded);
@@ -254,8 +265,14 @@ fn read_records(
                 let by_time = run.grid.index(header.starttime);
                 (offset, expected.take().unwrap_or(by_time), u64::from(header.npts))
             }
-            // The index has told of it already.
-            Err(_) => {
+            Err(error) if error.unread == Some(MayPass(true)) => {
+                return Err(StageFault::unread(&run.path, &error));
+            }
+            Err(error) => {
+                // Of what is wrong with the records the index has told already.
+                if error.unread.is_some() {
+                    faults.push(error.offset, error.reason);
+                }
                 expected = None;
                 continue;
             }
@@ -275,6 +292,9 @@ fn read_records(
                     faults.push(offset, error.reason);
                 }
             }
+            Err(error) if error.unread == Some(MayPass(true)) => {
+                return Err(StageFault::unread(&run.path, &error));
+            }
             Err(error) => {
                 faults.push(error.offset, error.reason);
                 expected = None;
@@ -290,6 +310,7 @@ fn read_records(
     if let Some(piece) = piece {
         finish(task, piece, bench);
     }
+    task.flush_fault.take().map_or(Ok(()), Err)
 }
 
 /// Adds samples to the piece in work; what goes beyond it begins the next one.

@@ -1,7 +1,7 @@
 //! One stage over one partition: what a task does on a compute thread.
 
 use std::fs::File;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use bson::oid::ObjectId;
@@ -10,7 +10,8 @@ use mspass_core::process::Scratch;
 use mspass_core::{ErrorLog, Severity, TimeSeries, Tombstone};
 use mspass_io::db::id::{Derived, job_id, output_id};
 use mspass_io::db::{self, collection};
-use mspass_io::store::Database;
+use mspass_io::format::mseed::RecordError;
+use mspass_io::store::{Blob, Database};
 
 use super::builder::Workflow;
 use super::partition::Partition;
@@ -18,6 +19,10 @@ use super::reader::{self, Faults};
 use super::report::{ReasonCount, ReasonKind};
 use super::tally::{StepTally, Tally};
 use crate::db_proxy::messages::{Packed, Save};
+
+/// A task that holds more bytes of samples stores them before it is done: memory does not grow with
+/// the length of a run.
+pub const UNSAVED_BYTES_MAX: usize = 16 << 20;
 
 /// What one compute thread keeps from task to task.
 #[derive(Debug)]
@@ -30,6 +35,8 @@ pub struct Bench {
     pub(super) file: Option<(PathBuf, File)>,
     /// Samples of the record in work.
     pub(super) decoded: Vec<f64>,
+    /// Whether outputs may be stored; else a task keeps them all.
+    stores: bool,
     steps: Vec<StepTally>,
 }
 
@@ -37,7 +44,12 @@ impl Bench {
     /// A bench with nothing on it.
     pub fn new(database: Database) -> Self {
         let (scratch, file, decoded) = (Scratch::default(), None, Vec::new());
-        Self { scratch, database, file, decoded, steps: Vec::new() }
+        Self { scratch, database, file, decoded, stores: true, steps: Vec::new() }
+    }
+
+    /// A bench that stores nothing: for looking at a few data.
+    pub fn for_looking(database: Database) -> Self {
+        Self { stores: false, ..Self::new(database) }
     }
 
     /// Counts what one step did to one datum.
@@ -58,6 +70,13 @@ pub enum StageFault {
     Store(String),
     /// The task broke outside its steps.
     Broken(String),
+}
+
+impl StageFault {
+    /// The system failed to read a file: it may do better another time.
+    pub(super) fn unread(path: &Path, error: &RecordError) -> Self {
+        Self::Store(format!("{} {error}", path.display()))
+    }
 }
 
 impl From<mspass_io::Error> for StageFault {
@@ -108,7 +127,7 @@ impl Stage {
         bench.steps.resize(self.workflow.steps.len(), StepTally::default());
         let mark = doc! { "archive_file_id": partition.file };
         let mark = mark.into_iter().chain(self.mark.clone()).collect();
-        let mut task = Task { stage: self, mark, output: TaskOutput::default() };
+        let mut task = Task { stage: self, mark, output: TaskOutput::default(), flush_fault: None };
         reader::read_partition(&mut task, partition, bench)?;
         let Task { mut output, .. } = task;
         output.tally.steps = bench.steps.clone();
@@ -123,6 +142,8 @@ pub(super) struct Task<'a> {
     /// Keys that every document of this task gets.
     mark: Document,
     pub(super) output: TaskOutput,
+    /// What happened when outputs were stored early.
+    pub(super) flush_fault: Option<StageFault>,
 }
 
 impl Task<'_> {
@@ -138,6 +159,22 @@ impl Task<'_> {
             }
             Err(tombstone) => self.bury(&tombstone),
         }
+        if bench.stores && self.output.save.blob_bytes() > UNSAVED_BYTES_MAX {
+            let stored = self.store(&bench.database);
+            self.flush_fault = self.flush_fault.take().or(stored.err());
+        }
+    }
+
+    /// Stores what there is so far; ids are derived, so doing it again changes nothing.
+    fn store(&mut self, database: &Database) -> Result<(), StageFault> {
+        let Save { blobs, documents } = std::mem::take(&mut self.output.save);
+        let blobs: Vec<Blob> = blobs.into_iter().map(|(id, bytes)| Blob { id, bytes }).collect();
+        database.blobs.put(&blobs)?;
+        for (collection, packed) in documents {
+            let documents: Vec<Document> = packed.into_iter().map(|Packed(doc)| doc).collect();
+            database.documents.upsert(&collection, &documents)?;
+        }
+        Ok(())
     }
 
     fn keep(&mut self, trace: &TimeSeries) {

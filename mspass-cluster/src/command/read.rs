@@ -107,7 +107,7 @@ impl FileRead {
             Err(error) => {
                 let is_empty = std::fs::metadata(path).is_ok_and(|found| found.len() == 0);
                 let reason = if is_empty { "an empty file".to_owned() } else { reason_of(error) };
-                let errors = vec![RecordError { offset: 0, reason, kept: false }];
+                let errors = vec![RecordError::whole_file(reason)];
                 Self { format: None, traces: Vec::new(), errors }
             }
         }

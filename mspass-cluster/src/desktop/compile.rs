@@ -245,7 +245,8 @@ fn raw_piece(
         bytes: 0,
         first_of_file: false,
     };
-    let raw = Stage::new(workflow, "raw").run(&partition, &mut Bench::new(database.clone()));
+    let raw =
+        Stage::new(workflow, "raw").run(&partition, &mut Bench::for_looking(database.clone()));
     let Ok(output) = raw else { return Ok(None) };
     let documents = output.save.documents.into_iter().find(|(name, _)| name == WF_TIME_SERIES);
     let document = documents.and_then(|(_, mut documents)| documents.pop());

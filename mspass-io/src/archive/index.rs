@@ -71,10 +71,11 @@ pub fn index(
     options: &IndexOptions,
     on_progress: &mut dyn FnMut(&IndexProgress),
 ) -> Result<IndexProgress> {
-    let root = claim_root(database, options)?;
-    let Walk { mut files, errors } = walk(&root)?;
+    let (root, known) = claim_root(database, options)?;
+    let Walk { mut files, mut errors } = walk(&root)?;
     if let Some(exclude) = options.exclude.as_ref().and_then(|path| path.canonicalize().ok()) {
         files.retain(|file| !root.join(&file.relative).starts_with(&exclude));
+        errors.retain(|error| !error.path.starts_with(&exclude));
     }
     let mut progress = IndexProgress {
         files: (files.len() + errors.len()) as u64,
@@ -96,15 +97,21 @@ pub fn index(
     let paths: Vec<PathBuf> = stale.iter().map(|file| root.join(&file.relative)).collect();
     let mut written = Ok(());
     scan_files(&paths, &options.scan, options.threads, |at, scan| {
-        let file = &stale[at];
-        let scan = scan.unwrap_or_else(|error| unread(reason_of(error)));
+        let mut file = stale[at].clone();
+        let is_change = changed.contains(&file.relative);
+        let scan = scan.unwrap_or_else(|error| {
+            // Looked at again next time, whatever its size and time: it may be readable then.
+            (file.size, file.mtime_nanos) = (0, 0);
+            unread(reason_of(error))
+        });
         progress.scanned += 1;
-        progress.changed += u64::from(changed.contains(&file.relative));
+        progress.changed += u64::from(is_change);
         progress.runs += scan.runs.len() as u64;
         progress.barren += u64::from(scan.runs.is_empty());
         progress.bytes_read += scan.bytes_read;
         on_progress(&progress);
-        written = writer.add(file, scan, changed.contains(&file.relative));
+        // A kill may have left runs of a file that the index does not know yet.
+        written = writer.add(&file, scan, is_change || known);
         if written.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
     });
     written?;
@@ -114,7 +121,7 @@ pub fn index(
 
 /// What is known of a file that could not be read.
 fn unread(reason: String) -> FileScan {
-    let errors = vec![RecordError { offset: 0, reason, kept: false }];
+    let errors = vec![RecordError::whole_file(reason)];
     FileScan { errors, error_count: 1, ..FileScan::default() }
 }
 
@@ -126,8 +133,8 @@ fn reason_of(error: Error) -> String {
     }
 }
 
-/// The root, made absolute, if the archive has no other.
-fn claim_root(database: &Database, options: &IndexOptions) -> Result<PathBuf> {
+/// The root, made absolute, if the archive has no other; and whether the archive was known.
+fn claim_root(database: &Database, options: &IndexOptions) -> Result<(PathBuf, bool)> {
     let refuse = |error: std::io::Error| {
         Error::Refused(format!(
             "cannot read the archive {}: {error}; name a folder of miniSEED files",
@@ -148,11 +155,11 @@ fn claim_root(database: &Database, options: &IndexOptions) -> Result<PathBuf> {
                 options.name
             )));
         }
-        return Ok(root);
+        return Ok((root, true));
     }
     let document = doc! { "_id": id, "name": &options.name, "dir": dir };
     database.documents.upsert(ARCHIVE, &[document])?;
-    Ok(root)
+    Ok((root, false))
 }
 
 /// Files that the index does not know as they are, and the paths of those it knew otherwise.
@@ -194,9 +201,9 @@ struct Writer<'a> {
 }
 
 impl Writer<'_> {
-    fn add(&mut self, file: &FoundFile, scan: FileScan, changed: bool) -> Result<()> {
+    fn add(&mut self, file: &FoundFile, scan: FileScan, may_have_runs: bool) -> Result<()> {
         let id = self.derived(ARCHIVE_FILE, file).object_id();
-        if changed {
+        if may_have_runs {
             // Runs that are no more; those that are still there get the same ids again.
             self.database.documents.delete(WF_MINISEED, &doc! { "archive_file_id": id })?;
         }

@@ -33,7 +33,7 @@ pub use header::{Flags, RecordHeader};
 pub use order::ByteOrder;
 pub use read::read;
 pub(crate) use read::{collect as read_records, rates_agree};
-pub use record::{Integrity, Record, RecordError};
+pub use record::{Integrity, MayPass, Record, RecordError};
 pub use records::Records;
 pub use window::{Extent, Piece, Window, read_window};
 pub use write::{TraceSlice, WriteOptions, Written, write};

@@ -16,15 +16,39 @@ pub struct RecordError {
     pub reason: String,
     /// Whether the samples were taken all the same.
     pub kept: bool,
+    /// Whether the system failed to read the bytes, and if so, whether it may do better soon.
+    pub unread: Option<MayPass>,
+}
+
+/// Whether a failure to read was for want of something (handles, memory, an answer in time) that
+/// may be there soon; else the file itself cannot be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MayPass(pub bool);
+
+impl From<&std::io::Error> for MayPass {
+    fn from(error: &std::io::Error) -> Self {
+        // EINTR, EAGAIN, ENOMEM, ENFILE, EMFILE, ETIMEDOUT, ESTALE
+        Self(matches!(error.raw_os_error(), Some(4 | 11 | 12 | 23 | 24 | 110 | 116)))
+    }
 }
 
 impl RecordError {
     pub(crate) fn lost(offset: u64, reason: impl Into<String>) -> Self {
-        Self { offset, reason: reason.into(), kept: false }
+        Self { offset, reason: reason.into(), kept: false, unread: None }
+    }
+
+    pub(crate) fn unread(offset: u64, error: &std::io::Error) -> Self {
+        let unread = Some(MayPass::from(error));
+        Self { unread, ..Self::lost(offset, format!("cannot read: {error}")) }
+    }
+
+    /// What is wrong with a file of which nothing could be read.
+    pub fn whole_file(reason: impl Into<String>) -> Self {
+        Self::lost(0, reason)
     }
 
     pub(crate) fn kept(offset: u64, reason: impl Into<String>) -> Self {
-        Self { offset, reason: reason.into(), kept: true }
+        Self { offset, reason: reason.into(), kept: true, unread: None }
     }
 }
 

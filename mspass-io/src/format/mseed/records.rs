@@ -149,7 +149,7 @@ impl<'a> Records<'a> {
         let header = &self.header;
         match self.block.peek(offset, length, BLOCK_BYTES) {
             Ok(bytes) => Ok(Record { header, offset, bytes }),
-            Err(error) => Err(RecordError::lost(offset, format!("cannot read: {error}"))),
+            Err(error) => Err(RecordError::unread(offset, &error)),
         }
     }
 
@@ -181,7 +181,7 @@ impl<'a> Records<'a> {
     /// Ends the walk: the file cannot be read at `at`.
     fn cannot_read(&mut self, at: u64, error: &std::io::Error) -> RecordError {
         self.cursor = u64::MAX;
-        RecordError::lost(at, format!("cannot read: {error}"))
+        RecordError::unread(at, error)
     }
 
     /// Gives up the record at `at`, whose header may be wrong too: goes to its end if another

@@ -8,10 +8,13 @@ use std::time::Duration;
 
 use bson::{Document, doc};
 use mspass::actors::foreman::JobStatus;
-use mspass::actors::workflow::stage::Stage;
+use mspass::actors::job::PARTITION_BYTES;
+use mspass::actors::workflow::stage::{Stage, UNSAVED_BYTES_MAX};
 use mspass::cluster::launch::LocalCluster;
 use mspass::io::archive::{IndexOptions, IndexProgress, ScanOptions, index};
-use mspass::io::db::collection::{CEMETERY, HISTORY_GLOBAL, WF_MINISEED, WF_TIME_SERIES};
+use mspass::io::db::collection::{
+    ABORTIONS, CEMETERY, HISTORY_GLOBAL, WF_MINISEED, WF_TIME_SERIES,
+};
 use mspass::io::db::diff::{DiffOptions, diff};
 use mspass::io::format::SampleSlice;
 use mspass::io::format::mseed::{TraceSlice, WriteOptions, write};
@@ -237,4 +240,45 @@ fn every_document_of_a_job_names_it() {
         assert!(!documents.is_empty());
         assert!(documents.iter().all(|document| document.contains_key("job_id")), "{collection}");
     }
+}
+
+#[test]
+fn a_task_larger_than_its_budget_stores_as_it_goes() {
+    let desk = Desk::new();
+    let path = desk.archive().join("CALM");
+    // Calm data pack so well that one partition unpacks to more than a task may hold.
+    let calm: Vec<i32> = (0..3_000_000).map(|number| number / 1000 % 3).collect();
+    assert!(calm.len() * size_of::<f64>() > UNSAVED_BYTES_MAX);
+    write_counts(&path, "CALM", "2024-01-17T00:00:00".parse().unwrap(), &calm);
+    assert!(std::fs::metadata(&path).unwrap().len() < PARTITION_BYTES);
+    let (_, status) = desk.run(raw(600), 1);
+    assert_eq!((status.totals.entered, status.totals.saved), (50, 50));
+    let saved = desk.all(WF_TIME_SERIES);
+    let all = saved.iter().flat_map(|document| desk.samples(document));
+    assert!(all.eq(calm.iter().map(|count| f64::from(*count))));
+}
+
+#[test]
+fn a_file_that_comes_back_is_done_again() {
+    let desk = Desk::new();
+    let path = desk.archive().join("A");
+    desk.file("A", "2024-01-17T00:00:00", 30_000, 1);
+    let (first, time) = (std::fs::read(&path).unwrap(), path.metadata().unwrap().modified());
+    assert_eq!(desk.run(raw(60), 1).1.totals.live, 5);
+    let saved = desk.all(WF_TIME_SERIES);
+    // A link that leads nowhere for a while, as when a disk is not mounted.
+    std::fs::remove_file(&path).unwrap();
+    std::os::unix::fs::symlink("/nowhere", &path).unwrap();
+    let (_, status) = desk.run(raw(60), 1);
+    assert_eq!((status.totals.live, status.totals.aborted, status.resumed), (0, 1, 0));
+    assert_eq!((desk.all(WF_TIME_SERIES).len(), desk.all(ABORTIONS).len()), (0, 1));
+    // Back as it was, to the time of its last change.
+    std::fs::remove_file(&path).unwrap();
+    std::fs::write(&path, first).unwrap();
+    let file = std::fs::File::options().write(true).open(&path).unwrap();
+    file.set_modified(time.unwrap()).unwrap();
+    let (_, status) = desk.run(raw(60), 1);
+    assert_eq!((status.totals.live, status.totals.aborted, status.resumed), (5, 0, 0));
+    assert_eq!(desk.all(WF_TIME_SERIES), saved);
+    assert_eq!(desk.all(ABORTIONS).len(), 0);
 }

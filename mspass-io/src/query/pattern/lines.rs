@@ -67,7 +67,8 @@ impl Lines {
             match self.automaton.state(id) {
                 State::Match { .. } => return true,
                 State::Look { look: Look::StartLF, next } => {
-                    let line = at < bytes.len() && at.checked_sub(1).map(|b| bytes[b]) == Some(b'\n');
+                    let line =
+                        at < bytes.len() && at.checked_sub(1).map(|b| bytes[b]) == Some(b'\n');
                     if at == 0 || line {
                         begin.push(*next);
                     }

@@ -146,7 +146,9 @@ impl DocumentStore for MongoStore {
         check_collection(collection)?;
         let mut query = doc! { "find": collection, "filter": find.filter.clone() };
         query.extend([("sort", &find.sort), ("projection", &find.projection)].iter().filter_map(
-            |(key, value)| (!value.is_empty()).then(|| ((*key).to_owned(), (*value).clone().into())),
+            |(key, value)| {
+                (!value.is_empty()).then(|| ((*key).to_owned(), (*value).clone().into()))
+            },
         ));
         let number = |number: u64| Bson::Int64(i64::try_from(number).unwrap_or(i64::MAX));
         if find.skip > 0 {
@@ -232,7 +234,8 @@ fn index_of(stage: &Document, depth: usize) -> Option<String> {
     if depth == STAGES_MAX {
         return None;
     }
-    let single = ["inputStage", "queryPlan"].into_iter().filter_map(|key| stage.get_document(key).ok());
+    let single =
+        ["inputStage", "queryPlan"].into_iter().filter_map(|key| stage.get_document(key).ok());
     let several = stage.get_array("inputStages").ok().into_iter().flatten();
     let mut below = single.chain(several.filter_map(Bson::as_document));
     below.find_map(|stage| index_of(stage, depth + 1))

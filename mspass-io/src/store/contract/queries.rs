@@ -126,14 +126,17 @@ pub(super) fn filters_with_indexes(store: &dyn DocumentStore, name: &str) -> Res
     check_table(store, name)
 }
 
-/// A store that has no indexes scans, and says so.
+/// A store that has no indexes scans, and says so; one that cannot tell refuses.
 pub(super) fn explain_tells_index_from_scan(store: &dyn DocumentStore, name: &str) -> Result<()> {
     let documents: Vec<Document> = (0..500)
         .map(|number| doc! { "_id": number, "sta": format!("S{}", number % 50), "n": number })
         .collect();
     store.insert(name, &documents)?;
     let by_station = Find::filter(doc! { "sta": "S7" });
-    let before = store.explain(name, &by_station)?;
+    let before = match store.explain(name, &by_station) {
+        Err(Error::Refused(_)) => return Ok(()),
+        other => other?,
+    };
     assert_eq!(before.index, None);
     assert_eq!((before.documents_examined, before.returned), (500, 10));
     store.create_index(name, &doc! { "sta": 1, "n": -1 })?;

@@ -142,7 +142,7 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let text = "9:name=systemd:/\n4:cpu,memory:/a/b\n0::/user/c\nnonsense\n";
         let one = (root.path().join("memory/a/b"), "memory.limit_in_bytes");
-        assert_eq!(own_groups(text, root.path()), [one.clone()]);
+        assert_eq!(own_groups(text, root.path()), std::slice::from_ref(&one));
         fs::write(root.path().join("cgroup.controllers"), "").unwrap();
         let two = (root.path().join("user/c"), "memory.max");
         assert_eq!(own_groups(text, root.path()), [one, two]);

@@ -67,8 +67,11 @@ fn full() -> Database {
     database
 }
 
-/// All documents as bytes, and all blobs.
-fn contents(database: &Database) -> (Vec<(String, Vec<Vec<u8>>)>, Vec<Blob>) {
+/// A collection's name and its documents as bytes.
+type Dumped = (String, Vec<Vec<u8>>);
+
+/// All documents and all blobs.
+fn contents(database: &Database) -> (Vec<Dumped>, Vec<Blob>) {
     let all = |name: &String| {
         let found = database.documents.find(name, &Find::default().sort(doc! { "_id": 1 }));
         let bytes =

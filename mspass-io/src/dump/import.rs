@@ -294,9 +294,8 @@ impl<'l> Samples<'l> {
             let placed = placed?;
             tracker.count(FILES, placed.raw.as_bytes().len());
             let taken = assembly.take(&placed.document);
-            match taken.map_err(|reason| damaged(path, placed.offset, &reason))? {
-                Some(blob) => sink(blob)?,
-                None => {}
+            if let Some(blob) = taken.map_err(|reason| damaged(path, placed.offset, &reason))? {
+                sink(blob)?;
             }
         }
         match assembly.unfinished() {

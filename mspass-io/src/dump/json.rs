@@ -27,7 +27,11 @@ pub(super) struct JsonText<R> {
     text_max: usize,
 }
 
+/// Where a text is wrong, and how.
 type Refusal = (u64, String);
+
+/// An object and where it begins.
+type Object = (u64, Map<String, Value>);
 
 impl<R: BufRead> JsonText<R> {
     pub(super) fn new(reader: R) -> Self {
@@ -47,7 +51,7 @@ impl<R: BufRead> JsonText<R> {
     }
 
     /// The next object and where it begins.
-    pub(super) fn next_value(&mut self) -> Result<Option<(u64, Map<String, Value>)>, Refusal> {
+    pub(super) fn next_value(&mut self) -> Result<Option<Object>, Refusal> {
         loop {
             let offset = self.offset;
             let refuse = |reason: String| Err((offset, reason));

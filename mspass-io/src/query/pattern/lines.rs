@@ -59,25 +59,13 @@ impl Lines {
         bytes: &[u8],
         at: usize,
     ) -> bool {
-        let looks = LookMatcher::new();
         while let Some(id) = begin.pop() {
             if !states.insert(id) {
                 continue;
             }
             match self.automaton.state(id) {
                 State::Match { .. } => return true,
-                State::Look { look: Look::StartLF, next } => {
-                    let line =
-                        at < bytes.len() && at.checked_sub(1).map(|b| bytes[b]) == Some(b'\n');
-                    if at == 0 || line {
-                        begin.push(*next);
-                    }
-                }
-                State::Look { look, next } => {
-                    if looks.matches(*look, bytes, at) {
-                        begin.push(*next);
-                    }
-                }
+                State::Look { look, next } if holds(*look, bytes, at) => begin.push(*next),
                 State::Union { alternates } => begin.extend(alternates.iter().copied()),
                 State::BinaryUnion { alt1, alt2 } => begin.extend([*alt1, *alt2]),
                 State::Capture { next, .. } => begin.push(*next),
@@ -95,6 +83,15 @@ impl Lines {
             State::Dense(dense) => dense.matches_byte(byte),
             _ => None,
         }
+    }
+}
+
+/// Whether an assertion holds at a place of a text.
+fn holds(look: Look, bytes: &[u8], at: usize) -> bool {
+    match (look, at.checked_sub(1)) {
+        (Look::StartLF, None) => true,
+        (Look::StartLF, Some(before)) => at < bytes.len() && bytes[before] == b'\n',
+        _ => LookMatcher::new().matches(look, bytes, at),
     }
 }
 

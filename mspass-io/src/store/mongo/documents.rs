@@ -145,11 +145,11 @@ impl DocumentStore for MongoStore {
     fn explain(&self, collection: &str, find: &Find) -> Result<Explanation> {
         check_collection(collection)?;
         let mut query = doc! { "find": collection, "filter": find.filter.clone() };
-        query.extend([("sort", &find.sort), ("projection", &find.projection)].iter().filter_map(
-            |(key, value)| {
-                (!value.is_empty()).then(|| ((*key).to_owned(), (*value).clone().into()))
-            },
-        ));
+        for (key, value) in [("sort", &find.sort), ("projection", &find.projection)] {
+            if !value.is_empty() {
+                query.insert(key, value.clone());
+            }
+        }
         let number = |number: u64| Bson::Int64(i64::try_from(number).unwrap_or(i64::MAX));
         if find.skip > 0 {
             query.insert("skip", number(find.skip));

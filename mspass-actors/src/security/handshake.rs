@@ -271,7 +271,7 @@ impl Handshake {
             _ => {}
         }
         self.transcript.preambles[1 - self.side as usize] = theirs;
-        self.minor = minor.min(MINOR);
+        self.minor = minor.min(self.transcript.preambles[self.side as usize][5]);
         if self.tls {
             self.state = State::Secure
         } else {

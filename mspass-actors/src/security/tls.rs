@@ -1,7 +1,7 @@
 //! Optional encryption: certificates from PEM files.
 
 use std::fmt;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -98,7 +98,7 @@ impl Tls {
             return Ok(name.clone());
         }
         if let Ok(socket) = address.parse::<SocketAddr>() {
-            return Ok(IpAddr::from(socket.ip()).into());
+            return Ok(socket.ip().into());
         }
         let host = address.rsplit_once(':').map_or(address, |(host, _)| host);
         let no_name = |_| Refusal::TlsFailed("the address has no host name in it".to_owned());

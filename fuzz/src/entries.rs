@@ -13,9 +13,11 @@ use mspass_actors::security::{HANDSHAKE_BYTES_MAX, Handshake, Hello, Limits, Sec
 
 /// What takes the bytes.
 pub type Entry = fn(&[u8]);
+/// Makes examples of bytes, from which others are made.
+pub type Examples = fn() -> Vec<Vec<u8>>;
 
-/// Name, entry point, and examples of bytes from which others are made.
-pub const ENTRIES: [(&str, Entry, fn() -> Vec<Vec<u8>>); 5] = [
+/// The name, what takes the bytes, and examples.
+pub const ENTRIES: [(&str, Entry, Examples); 5] = [
     ("listener", listener, dialed),
     ("dialer", dialer, answered),
     ("store_messages", store_messages, store_examples),

@@ -10,6 +10,7 @@ pub mod embedded;
 pub mod memory;
 pub mod mongo;
 mod name;
+pub mod objects;
 mod prepare;
 mod select;
 
@@ -25,6 +26,7 @@ use crate::error::Result;
 
 pub use embedded::{EmbeddedOptions, EmbeddedStore};
 pub use memory::MemoryStore;
+pub use objects::Objects;
 pub use name::{DatabaseName, MongoUri};
 
 pub(crate) use prepare::prepare;

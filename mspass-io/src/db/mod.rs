@@ -7,6 +7,7 @@ mod remains;
 pub mod schema;
 mod value;
 mod waveform;
+pub mod upkeep;
 pub mod waveforms;
 
 pub use schema::{Mode, Schema};

@@ -1,6 +1,10 @@
 //! Waveforms in every store and every place that samples can be in: what is saved is read, changed
 //! and deleted; what fails leaves nothing half-written.
 
+#![allow(clippy::unwrap_used, reason = "a test fails where it unwraps")]
+
+mod mongod;
+
 #[path = "waveforms/stores.rs"]
 mod stores;
 

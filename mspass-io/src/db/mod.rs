@@ -10,8 +10,8 @@ mod waveform;
 pub mod upkeep;
 pub mod waveforms;
 
-pub use schema::{Mode, Schema};
 pub use remains::{abortion_document, cemetery_document, elog_document, log_documents};
+pub use schema::{Mode, Schema};
 pub use value::{from_bson, metadata_document, to_bson};
 pub use waveform::{Waveform, encode_samples, waveform_document, wf_time_series_document};
 pub use waveforms::{

@@ -50,7 +50,9 @@ pub(super) fn history_document(id: ObjectId, history: &History, about: &Document
     let steps: Vec<serde_json::Value> = history
         .passages
         .iter()
-        .map(|passage| serde_json::json!({ "step": passage.step, "parameters": passage.parameters }))
+        .map(
+            |passage| serde_json::json!({ "step": passage.step, "parameters": passage.parameters }),
+        )
         .collect();
     let inputs: Vec<String> = history.inputs.iter().map(ToString::to_string).collect();
     let text = serde_json::json!({ "inputs": inputs, "output": history.output, "steps": steps });

@@ -138,8 +138,8 @@ pub fn waveform_document<T: Waveform>(datum: &T, extra: &Document) -> Document {
     savable_document(&Schema::mspass(), datum, extra, &mut ErrorLog::default())
 }
 
-/// The same by any schema. A read-only key that was changed is saved as `READONLYERROR_<key>`, which
-/// the log tells; one that was not is left out.
+/// The same by any schema. A read-only key that was changed is saved as `READONLYERROR_<key>`,
+/// which the log tells; one that was not is left out.
 pub(super) fn savable_document<T: Waveform>(
     schema: &Schema,
     datum: &T,

@@ -26,8 +26,8 @@ use crate::error::Result;
 
 pub use embedded::{EmbeddedOptions, EmbeddedStore};
 pub use memory::MemoryStore;
-pub use objects::Objects;
 pub use name::{DatabaseName, MongoUri};
+pub use objects::Objects;
 
 pub(crate) use prepare::prepare;
 

@@ -1,4 +1,5 @@
-//! Objects by address: `http://`, `https://`, `file://`, and whatever store is registered under a prefix.
+//! Objects by address: `http://`, `https://`, `file://`, and whatever store is registered under a
+//! prefix.
 //!
 //! Reads take a range, so that a waveform in a large file costs only its own bytes. Calls block,
 //! as those of the other stores do.
@@ -11,9 +12,7 @@ use bytes::Bytes;
 use object_store::http::HttpBuilder;
 use object_store::local::LocalFileSystem;
 use object_store::path::Path;
-use object_store::{
-    ClientOptions, GetOptions, GetRange, ObjectStore, ObjectStoreExt, RetryConfig,
-};
+use object_store::{ClientOptions, GetOptions, GetRange, ObjectStore, ObjectStoreExt, RetryConfig};
 use tokio::runtime::{Builder, Handle, Runtime};
 
 use crate::error::{Error, Result};

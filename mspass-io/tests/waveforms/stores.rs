@@ -10,7 +10,7 @@ use mspass_core::{Hertz, TimeSeries, UtcTime};
 use mspass_io::db::{Outcome, Waveforms};
 use mspass_io::store::{Database, EmbeddedOptions, EmbeddedStore, Find, MemoryStore};
 
-/// Runs a check over an in-memory and an embedded store.
+/// Runs a check over an in-memory and an embedded store, and a real `mongod`.
 pub(crate) fn over_stores(check: impl Fn(&Database, &Waveforms, &Path)) {
     let folder = tempfile::tempdir().unwrap();
     let files = |name: &str| {
@@ -24,6 +24,12 @@ pub(crate) fn over_stores(check: impl Fn(&Database, &Waveforms, &Path)) {
     let embedded = EmbeddedStore::open(&path, &EmbeddedOptions::default()).unwrap();
     let embedded = Database::of(Arc::new(embedded));
     check(&embedded, &Waveforms::new(&embedded), &files("embedded"));
+    let thread = std::thread::current();
+    // The server takes names of 63 bytes.
+    let name = thread.name().unwrap_or("waveforms").replace("::", "_");
+    let name = &name[..name.len().min(40)];
+    let mongo = Database::of(Arc::new(crate::mongod::store(name)));
+    check(&mongo, &Waveforms::new(&mongo), &files("mongod"));
 }
 
 pub(crate) fn memory() -> (Database, Waveforms) {

@@ -73,7 +73,6 @@ impl Default for Aliases {
     }
 }
 
-
 /// `schema` with what `text` adds or states anew.
 pub(super) fn extend(schema: &Schema, name: &str, text: &str) -> Result<Schema> {
     let refuse = |line: u64, reason: String| {

@@ -1,7 +1,7 @@
 //! What becomes of the dead: buried with their logs, cremated, or mummified.
 
-use bson::oid::ObjectId;
 use bson::doc;
+use bson::oid::ObjectId;
 use mspass_core::Life;
 use mspass_core::series::Ensemble;
 

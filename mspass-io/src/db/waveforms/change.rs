@@ -115,8 +115,7 @@ impl Waveforms {
     ) -> Result<Changes> {
         let full = savable_document(&self.schema, datum, &options.extra, log);
         let header = datum.header();
-        let changed: Vec<&str> =
-            datum.metadata().modified().chain(force.iter().copied()).collect();
+        let changed: Vec<&str> = datum.metadata().modified().chain(force.iter().copied()).collect();
         let is_due = |key: &str| match header.contains_key(key) {
             true => blob.is_some() || !OF_SAMPLES.contains(&key),
             false => {

@@ -2,9 +2,9 @@
 //!
 //! Where the samples of a document are, only the document says: `storage_mode` "gridfs" means the
 //! blob `gridfs_id`; "file" means `dir`/`dfile` from byte `foff` on, in miniSEED records (`format`
-//! "mseed"), as a SAC file ("sac") or as bare doubles ("binary", or no `format`); "url" the same in an
-//! object (see [`crate::store::Objects`]). A blob holds component after component, native bytes in
-//! files and objects hold sample after sample.
+//! "mseed"), as a SAC file ("sac") or as bare doubles ("binary", or no `format`); "url" the same in
+//! an object (see [`crate::store::Objects`]). A blob holds component after component, native bytes
+//! in files and objects hold sample after sample.
 
 mod append;
 mod burial;
@@ -27,10 +27,10 @@ use mspass_core::Metadata;
 use mspass_core::metadata::Value;
 
 use super::collection::{WF_MINISEED, WF_SEISMOGRAM, WF_TIME_SERIES};
-use crate::error::Result;
-use crate::format::mseed::RecordError;
 use crate::db::id::to_object_id;
 use crate::db::schema::Schema;
+use crate::error::Result;
+use crate::format::mseed::RecordError;
 use crate::store::{Database, Find, Objects};
 
 pub use burial::{cremate, mummify};

@@ -12,7 +12,6 @@ use super::Waveforms;
 use crate::db::fields::{count, refused};
 use crate::error::{Error, Result};
 
-
 /// Bytes of one waveform read into memory at most.
 pub(super) const BYTES_MAX: u64 = 8 << 30;
 
@@ -51,6 +50,11 @@ impl Place {
                 id.map(Self::Blob).map_err(|error| refused(document, error.to_string()))
             }
             "file" => Ok(Self::File { path: path_of(document)?, foff: foff()? }),
+            "url" => {
+                let url = document.get_str("url");
+                let url = url.map_err(|error| refused(document, error.to_string()))?;
+                Ok(Self::Object { url: url.to_owned(), foff: foff()? })
+            }
             mode => {
                 Err(refused(document, format!("samples of storage_mode '{mode}' cannot be read")))
             }

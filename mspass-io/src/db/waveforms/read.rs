@@ -10,8 +10,8 @@ use mspass_core::{ErrorLog, History, Life, Severity};
 
 use super::{GapPolicy, Waveforms};
 use crate::db::id::to_document_id;
-use crate::db::waveform::Waveform;
 use crate::db::schema::Mode;
+use crate::db::waveform::Waveform;
 use crate::error::{Error, Result};
 use crate::format::mseed::MayPass;
 use crate::store::{Cursor, Find};
@@ -83,7 +83,8 @@ impl Waveforms {
     ///
     /// let database = Database::of(Arc::new(MemoryStore::new()));
     /// let seed_id = "YA.UV05.00.HHZ".parse()?;
-    /// let trace = TimeSeries::new(seed_id, UtcTime::default(), Hertz::new(20.0)?, vec![1.0, -2.0]);
+    /// let rate = Hertz::new(20.0)?;
+    /// let trace = TimeSeries::new(seed_id, UtcTime::default(), rate, vec![1.0, -2.0]);
     /// let id = ObjectId::new();
     /// database.blobs.put(&[Blob { id, bytes: encode_samples(&trace.samples) }])?;
     /// let document = wf_time_series_document(id, &trace, &doc! {});

@@ -14,6 +14,7 @@ use crate::clock;
 use crate::error::Result;
 use crate::mailbox::{Address, Context, Handler, Reply, start};
 use crate::runtime::{Runtime, spawn_thread};
+use crate::wire;
 
 /// Calls waiting or in work at most, in each mailbox of a proxy.
 pub const CALLS_MAX: usize = 256;
@@ -104,7 +105,7 @@ fn serve(database: &Database, queue: &Mutex<Receiver<Job>>, cursors: &Mutex<Curs
                 reply.send(calls::answer(database, cursors, *call, clock::now()));
             }
             Ok(Job::ReadBlob(ReadBlob(id), reply)) => {
-                reply.send(database.blobs.read(id).map_err(StoreFault::from));
+                reply.send(database.blobs.read(id).map(wire::Blob).map_err(StoreFault::from));
             }
             Err(_) => return,
         }

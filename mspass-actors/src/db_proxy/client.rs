@@ -198,7 +198,7 @@ impl BlobStore for ProxyStore {
     }
 
     fn read(&self, id: ObjectId) -> Result<Bytes> {
-        Ok(self.wait(&self.blobs, ReadBlob(id))??)
+        Ok(self.wait(&self.blobs, ReadBlob(id))??.0)
     }
 
     fn delete(&self, ids: &[ObjectId]) -> Result<u64> {

@@ -9,6 +9,7 @@ use serde::ser::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::mailbox::{Lane, Message};
+use crate::wire::Blob;
 
 /// A BSON document that travels as BSON bytes, whatever codec is around it.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -143,10 +144,32 @@ impl Answer {
 /// Samples and documents to be written: samples first, then documents, then the reply. Idempotent.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Save {
-    /// Blocks of samples.
+    /// Blocks of samples; they travel beside the message.
+    #[serde(with = "beside")]
     pub blobs: Vec<(ObjectId, Bytes)>,
     /// Collections with documents to upsert.
     pub documents: Vec<(String, Vec<Packed>)>,
+}
+
+mod beside {
+    use super::{Blob, Bytes, Deserialize, Deserializer, ObjectId, Serialize, Serializer};
+
+    type Blobs<B> = Vec<(ObjectId, B)>;
+
+    pub(super) fn serialize<S: Serializer>(
+        blobs: &Blobs<Bytes>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        let blobs = blobs.iter().map(|(id, bytes)| (*id, Blob(bytes.clone())));
+        blobs.collect::<Blobs<Blob>>().serialize(serializer)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Blobs<Bytes>, D::Error> {
+        let blobs = Blobs::<Blob>::deserialize(deserializer)?;
+        Ok(blobs.into_iter().map(|(id, Blob(bytes))| (id, bytes)).collect())
+    }
 }
 
 impl Save {
@@ -224,7 +247,7 @@ impl Message for Save {
 impl Message for ReadBlob {
     const TYPE: &'static str = "mspass.store.read_blob";
     const LANE: Lane = Lane::Bulk;
-    type Reply = Result<Bytes, StoreFault>;
+    type Reply = Result<Blob, StoreFault>;
 }
 
 #[cfg(test)]

@@ -246,7 +246,7 @@ fn saves_done_twice_are_done_once() {
 
 /// A process that holds an embedded store; dropping it is its death.
 struct DbProcess {
-    runtime: Runtime,
+    _runtime: Runtime,
     proxy: Address<DbProxy>,
 }
 
@@ -260,7 +260,7 @@ impl DbProcess {
                     let database = Database { documents: store.clone(), blobs: store };
                     let runtime = Runtime::start("db").unwrap();
                     let proxy = DbProxy::start(&runtime, database).unwrap();
-                    return Self { runtime, proxy };
+                    return Self { _runtime: runtime, proxy };
                 }
                 Err(_) => std::thread::sleep(Duration::from_millis(5)),
             }

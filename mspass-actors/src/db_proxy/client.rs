@@ -94,7 +94,9 @@ impl ProxyStore {
     /// Closes a cursor, if its proxy is still there and has room.
     pub(super) fn close(&self, cursor: u64) {
         let call = StoreCall { collection: String::new(), action: Action::Close { cursor } };
-        drop(self.found.current().map(|store| store.calls.try_tell(call)));
+        if let Some(store) = self.found.current() {
+            drop(store.calls.try_tell(call));
+        }
     }
 
     fn count_of(&self, collection: &str, action: Action) -> Result<u64> {

@@ -2,6 +2,7 @@
 
 #[cfg(test)]
 mod markup;
+pub mod http;
 pub mod plot;
 pub(crate) mod quantity;
 pub mod report;

@@ -2,6 +2,8 @@
 
 pub mod diff;
 pub mod id;
+pub mod inventory;
+pub mod normalize;
 pub mod read;
 mod remains;
 mod value;

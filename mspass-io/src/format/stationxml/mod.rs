@@ -11,9 +11,9 @@ mod write;
 use std::path::Path;
 
 use mspass_core::Inventory;
-use mspass_core::inventory::Response;
+use mspass_core::inventory::{Channel, Network};
 
-use super::xml::{self, Element, Pull, Remark, Remarks};
+use super::xml::{self, Pull, Remark, Remarks};
 use crate::error::Result;
 
 /// The namespace of StationXML.
@@ -58,18 +58,33 @@ pub fn write(inventory: &Inventory) -> String {
     write::document(inventory)
 }
 
-/// Reads the text that [`write_response`] gives.
-pub fn read_response(text: &str) -> Result<Response> {
-    let mut pull = Pull::new(FORMAT, text, is_own);
-    let tag = pull.root("Response")?;
-    let element: Element = pull.tree(tag)?;
-    pull.finish()?;
-    Ok(response::read(&element, &mut Remarks::new(text)))
+/// A network alone, as an element in StationXML's namespace; a text for a document.
+pub fn write_network(network: &Network) -> String {
+    write::network_alone(network)
 }
 
-/// A response alone, as a `Response` element in StationXML's namespace.
-pub fn write_response(response: &Response) -> String {
-    write::response_alone(response)
+/// Reads the text that [`write_network`] gives.
+pub fn read_network(text: &str) -> Result<Network> {
+    let mut remarks = Remarks::new(text);
+    let mut pull = Pull::new(FORMAT, text, is_own);
+    let tag = pull.root("Network")?;
+    let network = read::network(&mut pull, tag, &mut remarks)?;
+    pull.finish()?;
+    network.ok_or_else(|| pull.error("the network has no code"))
+}
+
+/// A channel alone, response and all, as an element in StationXML's namespace; a text for a document.
+pub fn write_channel(channel: &Channel) -> String {
+    write::channel_alone(channel)
+}
+
+/// Reads the text that [`write_channel`] gives; `None` for a channel without a place.
+pub fn read_channel(text: &str) -> Result<Option<Channel>> {
+    let mut pull = Pull::new(FORMAT, text, is_own);
+    let tag = pull.root("Channel")?;
+    let element = pull.tree(tag)?;
+    pull.finish()?;
+    Ok(read::channel(&element, &mut Remarks::new(text)))
 }
 
 fn is_own(namespace: Option<&str>) -> bool {

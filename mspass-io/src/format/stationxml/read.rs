@@ -29,7 +29,7 @@ pub(super) fn document(mut pull: Pull, mut remarks: Remarks) -> Result<StationRe
     Ok(StationReading { inventory, version, remarks: remarks.into_list() })
 }
 
-fn network(pull: &mut Pull, tag: Tag, remarks: &mut Remarks) -> Result<Option<Network>> {
+pub(super) fn network(pull: &mut Pull, tag: Tag, remarks: &mut Remarks) -> Result<Option<Network>> {
     let Some(code) = tag.attribute("code").map(str::to_owned) else {
         remarks.note(tag.offset, || "a Network without a code; left out".to_owned());
         pull.skip()?;
@@ -92,7 +92,7 @@ fn station(pull: &mut Pull, tag: Tag, remarks: &mut Remarks) -> Result<Option<St
     Ok(Some(Station { code, latitude, longitude, elevation, ..station }))
 }
 
-fn channel(element: &Element, remarks: &mut Remarks) -> Option<Channel> {
+pub(super) fn channel(element: &Element, remarks: &mut Remarks) -> Option<Channel> {
     let code = element.attribute("code").unwrap_or_default().to_owned();
     let place = ["Latitude", "Longitude", "Elevation", "Depth"]
         .map(|name| element.number_of(name, remarks));

@@ -19,14 +19,20 @@ pub(super) fn document(inventory: &Inventory) -> String {
     out.maybe("Sender", inventory.sender.as_ref());
     out.time("Created", inventory.created);
     for each in &inventory.networks {
-        network(&mut out, each);
+        network(&mut out, each, None);
     }
     out.finish()
 }
 
-pub(super) fn response_alone(whole: &Response) -> String {
+pub(super) fn network_alone(whole: &Network) -> String {
     let mut out = Writer::default();
-    response(&mut out, whole, Some(NAMESPACE.to_owned()));
+    network(&mut out, whole, Some(NAMESPACE.to_owned()));
+    out.finish()
+}
+
+pub(super) fn channel_alone(whole: &Channel) -> String {
+    let mut out = Writer::default();
+    channel(&mut out, whole, Some(NAMESPACE.to_owned()));
     out.finish()
 }
 
@@ -34,10 +40,11 @@ fn dates(epoch: Epoch) -> [(&'static str, Option<String>); 2] {
     [("startDate", epoch.start.map(iso)), ("endDate", epoch.end.map(iso))]
 }
 
-fn network(out: &mut Writer, network: &Network) {
+fn network(out: &mut Writer, network: &Network, namespace: Option<String>) {
     let [start, end] = dates(network.epoch);
     let code = ("code", Some(network.code.clone()));
-    out.open("Network", &[code, start, end, status(&network.restricted_status)]);
+    let namespace = ("xmlns", namespace);
+    out.open("Network", &[namespace, code, start, end, status(&network.restricted_status)]);
     out.maybe("Description", network.description.as_ref());
     out.whole("TotalNumberStations", network.total_stations);
     for each in &network.stations {
@@ -64,16 +71,20 @@ fn station(out: &mut Writer, station: &Station) {
     out.time("CreationDate", station.creation_date);
     out.whole("TotalNumberChannels", station.total_channels);
     for each in &station.channels {
-        channel(out, each);
+        channel(out, each, None);
     }
     out.close();
 }
 
-fn channel(out: &mut Writer, channel: &Channel) {
+fn channel(out: &mut Writer, channel: &Channel, namespace: Option<String>) {
     let [start, end] = dates(channel.epoch);
     let code = ("code", Some(channel.code.clone()));
     let location = ("locationCode", Some(channel.location.clone()));
-    out.open("Channel", &[code, location, start, end, status(&channel.restricted_status)]);
+    let namespace = ("xmlns", namespace);
+    out.open(
+        "Channel",
+        &[namespace, code, location, start, end, status(&channel.restricted_status)],
+    );
     out.maybe("Description", channel.description.as_ref());
     out.number("Latitude", Some(channel.latitude));
     out.number("Longitude", Some(channel.longitude));
@@ -89,7 +100,7 @@ fn channel(out: &mut Writer, channel: &Channel) {
     equipment(out, "Sensor", channel.sensor.as_ref());
     equipment(out, "DataLogger", channel.data_logger.as_ref());
     if let Some(whole) = &channel.response {
-        response(out, whole, None);
+        response(out, whole);
     }
     out.close();
 }
@@ -106,8 +117,8 @@ fn equipment(out: &mut Writer, name: &'static str, equipment: Option<&Equipment>
     out.close();
 }
 
-fn response(out: &mut Writer, response: &Response, namespace: Option<String>) {
-    out.open("Response", &[("xmlns", namespace)]);
+fn response(out: &mut Writer, response: &Response) {
+    out.open("Response", &[]);
     if let Some(Sensitivity { value, frequency, input_units, output_units }) = &response.sensitivity
     {
         out.open("InstrumentSensitivity", &[]);

@@ -12,12 +12,18 @@
 #![allow(clippy::disallowed_methods)] // campaigns are drivers: they read the clock and wait
 
 mod desktop_kill;
+#[path = "../../mspass-io/tests/campaign/queries.rs"]
+mod queries;
 #[path = "../../mspass-io/tests/campaign/store_kill.rs"]
 mod store_kill;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{SystemTime, UNIX_EPOCH};
+
+use bson::doc;
+use mspass_io::store::mongo::{MongoOptions, MongoStore, MongodOptions, MongodServer};
+use mspass_io::store::{DocumentStore, EmbeddedOptions, EmbeddedStore, MemoryStore};
 
 /// What the user chose.
 #[derive(Debug)]
@@ -44,11 +50,16 @@ struct Campaign {
 
 /// Every campaign. To add one: a module beside this file with the trial itself, an entry here,
 /// and a slice of it in the tests.
-const CAMPAIGNS: [Campaign; 2] = [
+const CAMPAIGNS: [Campaign; 3] = [
     Campaign {
         name: "desktop-kill",
         about: "kills the desktop job at random moments, restarts it, compares the end result",
         run: desktop_kill,
+    },
+    Campaign {
+        name: "queries",
+        about: "asks memory, the embedded store and a real mongod the same random queries",
+        run: queries,
     },
     Campaign {
         name: "store-kill",
@@ -92,6 +103,40 @@ fn store_kill(choice: &Choice) -> Result<Tally, String> {
             Ok(Tally { runs: count, failed: 1 })
         }
     }
+}
+
+const QUERIES: usize = 100_000;
+
+/// Queries between two lines of progress.
+const QUERIES_TOLD: usize = 10_000;
+
+fn queries(choice: &Choice) -> Result<Tally, String> {
+    let count = choice.count.unwrap_or(QUERIES);
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("queries");
+    let _ = std::fs::remove_dir_all(&folder);
+    let text = |error: mspass_io::Error| error.to_string();
+    let server = MongodServer::start(&folder.join("mongod"), &MongodOptions::default());
+    let server = server.map_err(text)?;
+    let mongo = MongoStore::open(&server.uri("queries"), &MongoOptions::default()).map_err(text)?;
+    let embedded = EmbeddedStore::open(folder.join("db"), &EmbeddedOptions::default());
+    let embedded = embedded.map_err(text)?;
+    for keys in [doc! { "a": 1 }, doc! { "b": -1, "c": 1 }, doc! { "a.b": 1, "d": -1 }] {
+        embedded.create_index("queries", &keys).map_err(text)?;
+    }
+    let memory = MemoryStore::new();
+    let stores: [queries::Named<'_>; 3] =
+        [("memory", &memory), ("embedded", &embedded), ("MongoDB", &mongo)];
+    let summary = queries::campaign(&stores, count, choice.seed, &mut |asked| {
+        if asked.is_multiple_of(QUERIES_TOLD) {
+            println!("{asked} queries");
+        }
+    })?;
+    summary.told.iter().for_each(|told| println!("{told}"));
+    println!("{} found something, {} refused by all", summary.found, summary.refused);
+    drop((mongo, embedded));
+    server.stop().map_err(text)?;
+    std::fs::remove_dir_all(&folder).map_err(|error| error.to_string())?;
+    Ok(Tally { runs: summary.queries, failed: summary.different })
 }
 
 fn usage() -> String {

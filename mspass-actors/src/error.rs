@@ -32,6 +32,10 @@ pub enum Error {
     /// The job of this name was another one; nothing was changed.
     #[error("{0}")]
     Refused(String),
+    /// A secret or a certificate cannot be used; the sentence names it and the remedy, never what
+    /// is in it.
+    #[error("{0}")]
+    Security(String),
     /// The operating system refused a thread.
     #[error("cannot start thread {name}: {source}")]
     Thread {

@@ -8,6 +8,7 @@ pub mod job;
 pub mod mailbox;
 pub mod node;
 pub mod runtime;
+pub mod security;
 pub mod worker;
 pub mod workflow;
 

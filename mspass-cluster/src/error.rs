@@ -22,6 +22,14 @@ pub enum Error {
         /// What the system said.
         error: std::io::Error,
     },
+    /// A process cannot be started, bound or ended.
+    #[error("cannot {action}: {error}")]
+    Process {
+        /// What was tried.
+        action: String,
+        /// What the system said.
+        error: std::io::Error,
+    },
     /// The job ended before its end.
     #[error("the job failed: {0}; what was acknowledged is stored, the same command goes on")]
     Failed(String),

@@ -2,6 +2,7 @@
 
 pub mod archive;
 pub mod db;
+pub mod dump;
 pub mod error;
 pub mod format;
 pub mod query;

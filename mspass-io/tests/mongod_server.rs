@@ -59,20 +59,44 @@ fn data_outlive_the_server_and_nothing_else_does() {
 }
 
 #[test]
-fn a_killed_mongod_is_reported_and_recovers_when_started_again() {
+fn a_mongod_that_dies_is_started_again() {
     let folder = folder();
     let server = start(folder.path());
+    let options = MongoOptions::default().selection_time(Duration::from_secs(60));
+    let store = MongoStore::open(&server.uri("x"), &options).unwrap();
+    store.upsert("c", &[doc! {"_id": 1}]).unwrap();
+    for restarts in 1..=2 {
+        let pid = mongod_pid(folder.path());
+        kill(pid);
+        // The same store finds the new server: the socket's path is the same.
+        assert_eq!(store.count("c", &doc! {}).unwrap(), 1);
+        assert_ne!(mongod_pid(folder.path()), pid);
+        assert_eq!(server.restarts(), restarts);
+    }
+    let pid = mongod_pid(folder.path());
+    server.stop().unwrap();
+    assert!(!is_running(pid));
+}
+
+#[test]
+fn a_mongod_that_dies_too_often_is_reported_and_recovers_when_started_by_hand() {
+    let folder = folder();
+    let options = MongodOptions::default().restarts_max(1);
+    let server = MongodServer::start(folder.path(), &options).unwrap();
     let store = open(&server);
     store.upsert("c", &[doc! {"_id": 1}]).unwrap();
+    let first = mongod_pid(folder.path());
+    kill(first);
+    let options = MongoOptions::default().selection_time(Duration::from_secs(60));
+    let patient = MongoStore::open(&server.uri("x"), &options).unwrap();
+    assert_eq!(patient.count("c", &doc! {}).unwrap(), 1);
     kill(mongod_pid(folder.path()));
     let error = store.count("c", &doc! {}).unwrap_err().to_string();
     assert!(error.contains("MongoDB store failed to count c"), "{error}");
     let error = server.stop().unwrap_err().to_string();
     assert!(error.starts_with("mongod ended with exit status: 137"), "{error}");
     let server = start(folder.path());
-    // The same store finds the new server: the socket's path is the same.
-    assert_eq!(store.count("c", &doc! {}).unwrap(), 1);
-    drop(server);
+    assert_eq!((store.count("c", &doc! {}).unwrap(), server.restarts()), (1, 0));
 }
 
 #[test]
@@ -98,17 +122,14 @@ fn idempotent_calls_wait_for_a_server_that_comes_back() {
         });
         while store.count("c", &doc! {}).unwrap() < 500 {}
         kill(mongod_pid(folder.path()));
-        server.stop().unwrap_err();
-        let server = start(folder.path());
         let acknowledged = store.count("c", &doc! {}).unwrap();
         assert!(acknowledged >= 500, "{acknowledged}");
         while store.count("c", &doc! {}).unwrap() < acknowledged + 300 {}
         stopped.store(true, Ordering::Relaxed);
         let rounds: i32 = writer.join().unwrap();
-        drop(server);
         rounds
     });
-    assert!(rounds > 5, "{rounds}");
+    assert!(rounds > 5 && server.restarts() == 1, "{rounds}");
 }
 
 #[test]

@@ -305,15 +305,20 @@ impl Dice<'_> {
     }
 }
 
+static DOCUMENTS: std::sync::LazyLock<Vec<Vec<u8>>> = std::sync::LazyLock::new(fixtures);
+
 fn fixtures() -> Vec<Vec<u8>> {
     let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures");
     let mut documents = Vec::new();
     for kind in ["stations", "events"] {
-        let mut paths: Vec<_> =
-            std::fs::read_dir(folder.join(kind)).unwrap().map(|e| e.unwrap().path()).collect();
+        let mut paths: Vec<_> = std::fs::read_dir(folder.join(kind))
+            .expect("a folder")
+            .flatten()
+            .map(|e| e.path())
+            .collect();
         paths.sort();
         let xml = |path: &&std::path::PathBuf| path.extension().is_some_and(|end| end == "xml");
-        documents.extend(paths.iter().filter(xml).map(|path| std::fs::read(path).unwrap()));
+        documents.extend(paths.iter().filter(xml).map(|path| std::fs::read(path).expect("a file")));
     }
     assert!(documents.len() > 10);
     // the shortest, so that a damage hits something
@@ -369,8 +374,7 @@ proptest! {
         end in any::<prop::sample::Index>(),
         cut in any::<bool>(),
     ) {
-        let documents = fixtures();
-        let mut bytes = which.get(&documents).clone();
+        let mut bytes = which.get(&DOCUMENTS).clone();
         for (at, length, piece) in damages {
             let at = at.index(bytes.len().max(1)).min(bytes.len());
             let to = (at + length).min(bytes.len());

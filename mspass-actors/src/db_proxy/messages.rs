@@ -1,7 +1,7 @@
 //! The message set that db-proxy and shard-router speak, whatever store is behind it.
 
 use bson::oid::ObjectId;
-use bson::{Bson, Document};
+use bson::{Bson, Document, RawBsonRef, RawDocument};
 use bytes::Bytes;
 use mspass_io::store::{Aggregate, Find};
 use serde::de::Error as _;
@@ -9,6 +9,9 @@ use serde::ser::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::mailbox::{Lane, Message};
+
+/// How deep documents may lie in a document that travels, itself included: MongoDB's own limit.
+pub const DOCUMENT_DEPTH_MAX: usize = 100;
 
 /// A BSON document that travels as BSON bytes, whatever codec is around it.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -24,8 +27,32 @@ impl Serialize for Packed {
 impl<'de> Deserialize<'de> for Packed {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let bytes = Bytes::deserialize(deserializer)?;
+        if is_deep(&bytes).map_err(D::Error::custom)? {
+            return Err(D::Error::custom("documents lie in documents beyond all measure"));
+        }
         Document::from_reader(&bytes[..]).map(Self).map_err(D::Error::custom)
     }
+}
+
+/// Whether documents or arrays lie in each other deeper than [`DOCUMENT_DEPTH_MAX`]: they are read
+/// by functions that call themselves, and a peer must not choose how often.
+fn is_deep(bytes: &[u8]) -> bson::error::Result<bool> {
+    let mut inside = vec![(1, RawDocument::from_bytes(bytes)?)];
+    while let Some((depth, document)) = inside.pop() {
+        if depth > DOCUMENT_DEPTH_MAX {
+            return Ok(true);
+        }
+        for element in document {
+            let inner = match element?.1 {
+                RawBsonRef::Document(inner) => inner,
+                RawBsonRef::Array(inner) => RawDocument::from_bytes(inner.as_bytes())?,
+                RawBsonRef::JavaScriptCodeWithScope(code) => code.scope,
+                _ => continue,
+            };
+            inside.push((depth + 1, inner));
+        }
+    }
+    Ok(false)
 }
 
 /// A query as it travels.
@@ -232,6 +259,19 @@ mod tests {
     use bson::doc;
 
     use super::*;
+
+    #[test]
+    fn deep_documents_are_refused() {
+        let travels = |depth| {
+            let nested = |inner, _| doc! { "a": [1, inner] };
+            let packed = Packed((0..depth).fold(Document::new(), nested));
+            let bytes = rmp_serde::to_vec_named(&packed).unwrap();
+            rmp_serde::from_slice::<Packed>(&bytes).is_ok_and(|back| back == packed)
+        };
+        // Each level is a document and an array.
+        assert!(travels((DOCUMENT_DEPTH_MAX - 1) / 2));
+        assert!(!travels(DOCUMENT_DEPTH_MAX / 2));
+    }
 
     #[test]
     fn calls_survive_the_codec() {

@@ -2,6 +2,8 @@
 
 mod actor;
 mod compute;
+pub mod memory;
+pub mod slate;
 
 pub use actor::{
     HEARTBEAT, MESSAGES_MAX, PREDICTED_BYTES_PER_FILE_BYTE, PREFETCH, ToForeman, WorkerActor,

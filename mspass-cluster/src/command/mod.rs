@@ -4,6 +4,7 @@
 //! reader that closes the pipe ends the command quietly.
 
 mod database;
+mod db;
 mod diff;
 mod failure;
 mod find;
@@ -36,6 +37,7 @@ Examples:
   mspass find wf_miniseed --db embedded:work/db  look at what was indexed
   mspass diff embedded:a/db embedded:b/db        whether two databases are equal
   mspass plot day.mseed                          a picture of its traces
+  mspass db export carried --db embedded:work/db the database in files
 
 `mspass COMMAND --help` says more of each, with examples.
 
@@ -58,6 +60,7 @@ enum Command {
     Find(find::Arguments),
     Diff(diff::Arguments),
     Plot(plot::Arguments),
+    Db(db::Arguments),
 }
 
 /// Does what the command line `arguments` ask for, the program's own name first among them, and
@@ -82,6 +85,7 @@ where
         Command::Find(arguments) => find::run(&arguments, &mut out),
         Command::Diff(arguments) => diff::run(&arguments, &mut out),
         Command::Plot(arguments) => plot::run(&arguments, &mut out),
+        Command::Db(arguments) => db::run(&arguments, &mut out),
     };
     let ended = ended.and_then(|code| Ok(out.flush().map(|()| code)?));
     let (code, sentence) = match ended {

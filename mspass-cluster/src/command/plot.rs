@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use bson::oid::ObjectId;
 use mspass_core::{TimeSeries, UtcTime};
-use mspass_io::db::read::{find_waveform, read_waveform};
+use mspass_io::db::Waveforms;
 use mspass_io::format::{SampleType, read_file};
 
 use super::failure::Failure;
@@ -182,17 +182,18 @@ fn saved_traces(id: &str, db: &str) -> Result<Vec<Drawn>, Failure> {
     })?;
     let name = database::parse(db)?;
     let database = database::open(&name)?;
-    let Some(document) = find_waveform(&database, object_id)? else {
+    let waveforms = Waveforms::new(&database);
+    let Some(document) = waveforms.find(object_id)? else {
         return Err(Failure::bad_input(format!(
             "{name} has no document with _id {id} in wf_TimeSeries or wf_miniseed; \
              `mspass find` prints what there is"
         )));
     };
-    let waveform = read_waveform(&database, &document)?;
-    warn_of(waveform.errors.len() as u64, id);
+    let pieces = waveforms.pieces(&document)?;
+    warn_of(pieces.errors.len() as u64, id);
     let says = |key: &str, due: &str| document.get_str(key).is_ok_and(|value| value == due);
     let is_raw = says("storage_mode", "file") && says("format", "mseed");
-    Ok(waveform.traces.into_iter().map(|trace| Drawn::of_saved(trace, is_raw)).collect())
+    Ok(pieces.data.into_iter().map(|trace| Drawn::of_saved(trace, is_raw)).collect())
 }
 
 fn warn_of(damaged: u64, name: &str) {

@@ -121,6 +121,19 @@ impl Seismogram {
     }
 
     /// A live, cardinal seismogram of samples that are three equal components.
+    /// A live seismogram on `axis` of samples component after component, in cardinal directions.
+    ///
+    /// # Errors
+    /// Where they are not three equal components.
+    pub fn from_planar(id: SeedId, axis: TimeAxis, samples: Vec<f64>) -> Result<Self> {
+        let stored = Self::of_planar(id, axis, samples);
+        if !stored.samples.len().is_multiple_of(3) {
+            let count = stored.samples.len();
+            return Err(Error::unfit(format!("{count} samples are not three equal components")));
+        }
+        Ok(stored)
+    }
+
     pub(super) fn of_planar(id: SeedId, axis: TimeAxis, samples: Vec<f64>) -> Self {
         Self {
             id,

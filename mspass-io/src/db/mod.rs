@@ -1,17 +1,19 @@
 //! MsPASS's document model: which documents say what, and how our objects become them.
 
 pub mod diff;
+mod fields;
 pub mod id;
 pub mod inventory;
 pub mod normalize;
-pub mod read;
 mod remains;
 mod value;
 mod waveform;
+pub mod waveforms;
 
 pub use remains::{abortion_document, cemetery_document, elog_document, log_documents};
 pub use value::{from_bson, metadata_document, to_bson};
-pub use waveform::{encode_samples, wf_time_series_document};
+pub use waveform::{Waveform, encode_samples, waveform_document, wf_time_series_document};
+pub use waveforms::{GapPolicy, Pieces, ReadOptions, Waveforms};
 
 /// Collections by name.
 pub mod collection {
@@ -23,6 +25,8 @@ pub mod collection {
     pub const WF_MINISEED: &str = "wf_miniseed";
     /// Saved traces.
     pub const WF_TIME_SERIES: &str = "wf_TimeSeries";
+    /// Saved seismograms.
+    pub const WF_SEISMOGRAM: &str = "wf_Seismogram";
     /// Error logs of what lives, and of files.
     pub const ELOG: &str = "elog";
     /// What died in processing.

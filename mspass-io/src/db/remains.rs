@@ -4,9 +4,9 @@ use bson::oid::ObjectId;
 use bson::{Bson, Document, doc};
 use mspass_core::{ErrorLog, Tombstone};
 
+use super::fields::header;
 use super::id::to_object_id;
 use super::value::metadata_document;
-use super::waveform::header;
 
 /// The `logdata` list of a log, as MsPASS lays it out.
 pub fn log_documents(log: &ErrorLog, job_id: ObjectId) -> Vec<Bson> {

@@ -1,58 +1,151 @@
-//! Saved traces: `wf_TimeSeries` documents and their samples.
+//! The data that `wf_` collections hold.
 
 use bson::oid::ObjectId;
-use bson::{Document, doc};
+use bson::{Bson, Document, doc};
 use bytes::Bytes;
-use mspass_core::series::{TimeAxis, TimeStandard};
-use mspass_core::{SeedId, TimeSeries};
+use mspass_core::series::{Gaps, Sampled, Seismogram, TimeAxis};
+use mspass_core::{ErrorLog, History, SeedId, TimeSeries};
 
+use super::collection::{WF_SEISMOGRAM, WF_TIME_SERIES};
+use super::fields;
 use super::id::to_object_id;
-use super::value::metadata_document;
+use crate::error::Result;
 
-/// Keys of `wf_TimeSeries` for the SEED id and the time axis, in MsPASS's names and units, plus
-/// `starttime_ns`, which keeps the nanoseconds that a double of epoch seconds loses.
-pub(super) fn header(id: &SeedId, axis: &TimeAxis, npts: usize) -> Document {
-    let mut document = doc! {
-        "net": id.network(), "sta": id.station(), "loc": id.location(), "chan": id.channel(),
-        "npts": npts as i64,
-        "delta": axis.delta(),
-        "sampling_rate": axis.sampling_rate().value(),
-        "starttime": axis.start(),
+/// A datum that has a `wf_` collection: [`TimeSeries`] and [`Seismogram`].
+pub trait Waveform: Sampled + Clone {
+    /// The collection it is saved in.
+    const COLLECTION: &'static str;
+
+    /// Components of every datum of the kind.
+    const COMPONENTS: usize;
+
+    /// A live datum of samples, component after component, with what only its kind takes from the
+    /// document.
+    ///
+    /// # Errors
+    /// [`crate::Error::Waveform`] where the document does not fit the kind.
+    fn compose(id: SeedId, axis: TimeAxis, samples: Vec<f64>, document: &Document) -> Result<Self>;
+
+    /// Whose samples.
+    fn seed_id(&self) -> &SeedId;
+
+    /// Where samples are none.
+    fn gaps(&self) -> &Gaps;
+
+    /// The gaps, to be changed.
+    fn gaps_mut(&mut self) -> &mut Gaps;
+
+    /// What happened to it.
+    fn log(&self) -> &ErrorLog;
+
+    /// What it was made of.
+    fn history(&self) -> &History;
+
+    /// The keys that say what its fields say, in MsPASS's names, types and units.
+    fn header(&self) -> Document;
+}
+
+macro_rules! waveform_fields {
+    () => {
+        fn seed_id(&self) -> &SeedId {
+            &self.id
+        }
+
+        fn gaps(&self) -> &Gaps {
+            &self.gaps
+        }
+
+        fn gaps_mut(&mut self) -> &mut Gaps {
+            &mut self.gaps
+        }
+
+        fn log(&self) -> &ErrorLog {
+            &self.log
+        }
+
+        fn history(&self) -> &History {
+            &self.history
+        }
     };
-    if let Some(span) = axis.span(npts) {
-        document.insert("endtime", span.end);
+}
+
+impl Waveform for TimeSeries {
+    const COLLECTION: &'static str = WF_TIME_SERIES;
+    const COMPONENTS: usize = 1;
+
+    waveform_fields!();
+
+    fn compose(
+        id: SeedId,
+        axis: TimeAxis,
+        samples: Vec<f64>,
+        _document: &Document,
+    ) -> Result<Self> {
+        let mut trace = Self::new(id, Default::default(), axis.sampling_rate(), samples);
+        trace.axis = axis;
+        Ok(trace)
     }
-    if let Some(start) = axis.starttime() {
-        document.insert("starttime_ns", start.nanos());
+
+    fn header(&self) -> Document {
+        with_gaps(fields::header(&self.id, &self.axis, self.npts()), &self.gaps)
     }
-    match axis.standard() {
-        TimeStandard::Relative { origin } => {
-            document.insert("time_standard", "Relative");
-            document.insert("utc_convertible", origin.is_some());
-            if let Some(origin) = origin {
-                document.insert("starttime_shift", origin.seconds());
+}
+
+impl Waveform for Seismogram {
+    const COLLECTION: &'static str = WF_SEISMOGRAM;
+    const COMPONENTS: usize = 3;
+
+    waveform_fields!();
+
+    fn compose(id: SeedId, axis: TimeAxis, samples: Vec<f64>, document: &Document) -> Result<Self> {
+        let refuse = |error: mspass_core::Error| fields::refused(document, error.to_string());
+        let mut seismogram = Self::from_planar(id, axis, samples).map_err(refuse)?;
+        if let Some(tmatrix) = fields::tmatrix(document)? {
+            seismogram.set_tmatrix(tmatrix);
+        }
+        Ok(seismogram)
+    }
+
+    fn header(&self) -> Document {
+        let mut document = fields::header(&self.id, &self.axis, self.npts());
+        // It has no channel of its own, and often no location.
+        for key in ["net", "sta", "loc", "chan"] {
+            if document.get_str(key).is_ok_and(str::is_empty) {
+                document.remove(key);
             }
         }
-        _ => {
-            document.insert("time_standard", "UTC");
-            document.insert("utc_convertible", true);
-        }
+        let (cardinal, orthogonal) = (self.is_cardinal(), self.is_orthogonal());
+        document.extend(fields::directions(&self.tmatrix(), cardinal, orthogonal));
+        with_gaps(document, &self.gaps)
+    }
+}
+
+fn with_gaps(mut document: Document, gaps: &Gaps) -> Document {
+    if !gaps.is_empty() {
+        document.insert("gaps", fields::gaps_array(gaps));
     }
     document
 }
 
-/// The `wf_TimeSeries` document of a trace whose samples are stored under its own id; `extra` keys
-/// win over metadata of the same name, structural ones over both.
+/// All keys of a datum but `_id` and those that say where its samples are; `extra` keys win over
+/// metadata of the same name, those of its fields over both.
+pub fn waveform_document<T: Waveform>(datum: &T, extra: &Document) -> Document {
+    let mut document = fields::lasting_metadata(datum.metadata());
+    document.extend(extra.clone());
+    document.extend(datum.header());
+    document
+}
+
+/// The `wf_TimeSeries` document of a trace of one `wf_miniseed` document whose samples are stored
+/// under its own id.
 pub fn wf_time_series_document(id: ObjectId, trace: &TimeSeries, extra: &Document) -> Document {
     let mut document = doc! { "_id": id };
-    document.extend(metadata_document(&trace.metadata));
-    document.extend(extra.clone());
-    document.extend(header(&trace.id, &trace.axis, trace.npts()));
-    document.insert("nbytes", (trace.npts() * size_of::<f64>()) as i64);
+    document.extend(waveform_document(trace, extra));
+    document.insert("nbytes", fields::whole((trace.npts() * size_of::<f64>()) as u64));
     document.insert("storage_mode", "gridfs");
     document.insert("gridfs_id", id);
     if let [input] = trace.history.inputs[..] {
-        document.insert("wf_miniseed_id", to_object_id(input));
+        document.insert("wf_miniseed_id", Bson::ObjectId(to_object_id(input)));
     }
     document
 }

@@ -1,8 +1,11 @@
 //! Regular expressions as MongoDB means them (PCRE), on the `regex` crate.
 
+mod lines;
+
 use bson::raw::RawBsonRef;
 use regex::{Regex, RegexBuilder};
 
+use self::lines::Lines;
 use crate::error::{Error, Result};
 
 /// Bytes that a pattern may have at most; MongoDB's own limit.
@@ -17,6 +20,8 @@ pub(crate) struct Pattern {
     pattern: String,
     options: String,
     regex: Regex,
+    /// Decides where `^` may have met the end of the text.
+    lines: Option<Lines>,
 }
 
 impl Pattern {
@@ -47,13 +52,27 @@ impl Pattern {
                 let reason = e.to_string().lines().last().unwrap_or_default().to_owned();
                 Error::query(format!("the regular expression /{pattern}/ is not one: {reason}"))
             })?;
-        Ok(Self { pattern: pattern.to_owned(), options: options.to_owned(), regex })
+        let lines = match has('m') && translated.contains('^') {
+            true => Some(Lines::parse(&translated, has)?),
+            false => None,
+        };
+        Ok(Self { pattern: pattern.to_owned(), options: options.to_owned(), regex, lines })
+    }
+
+    /// Whether a text holds a match.
+    fn is_in(&self, text: &str) -> bool {
+        let found = self.regex.is_match(text);
+        match &self.lines {
+            // PCRE sees no line after a last newline.
+            Some(lines) if found && text.ends_with('\n') => lines.are_in(text),
+            _ => found,
+        }
     }
 
     /// A string that holds a match, or the same regular expression as a value.
     pub(crate) fn accepts(&self, value: RawBsonRef<'_>) -> bool {
         match value {
-            RawBsonRef::String(text) | RawBsonRef::Symbol(text) => self.regex.is_match(text),
+            RawBsonRef::String(text) | RawBsonRef::Symbol(text) => self.is_in(text),
             RawBsonRef::RegularExpression(regex) => {
                 regex.pattern.as_str() == self.pattern && regex.options.as_str() == self.options
             }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::ops::Bound;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bson::oid::ObjectId;
@@ -11,7 +12,7 @@ use bytes::Bytes;
 
 use super::prepare::{check_collection, id_of, prepare};
 use super::select::Selection;
-use super::{Aggregate, Blob, BlobStore, Cursor, DocumentStore, Find};
+use super::{Aggregate, Blob, BlobStore, Cursor, DocumentStore, Explanation, Find};
 use crate::error::{Error, Result};
 use crate::query::{Grouping, Matcher, Sort, Update, distinct_values};
 
@@ -171,6 +172,22 @@ impl DocumentStore for MemoryStore {
             true => Err(Error::query("an index needs at least one key")),
             false => Ok(()),
         }
+    }
+
+    fn explain(&self, collection: &str, find: &Find) -> Result<Explanation> {
+        let selection = Selection::parse(find)?;
+        let documents = self.snapshot(collection)?;
+        let by_key = Arc::clone(&documents);
+        let examined = Arc::new(AtomicU64::new(0));
+        let counter = Arc::clone(&examined);
+        let counted = iterate(documents).inspect(move |_| {
+            counter.fetch_add(1, Ordering::Relaxed);
+        });
+        let answer =
+            selection.run(counted.map(Ok), move |key: &[u8]| Ok(by_key.get(key).cloned()))?;
+        let returned = answer.map(|document| document.map(|_| 1)).sum::<Result<u64>>()?;
+        let documents_examined = examined.load(Ordering::Relaxed);
+        Ok(Explanation { documents_examined, returned, ..Explanation::default() })
     }
 
     fn collections(&self) -> Result<Vec<String>> {

@@ -27,6 +27,8 @@ pub use embedded::{EmbeddedOptions, EmbeddedStore};
 pub use memory::MemoryStore;
 pub use name::{DatabaseName, MongoUri};
 
+pub(crate) use prepare::prepare;
+
 /// Documents of a query, one after another, without holding them all.
 pub type Cursor = Box<dyn Iterator<Item = Result<Document>> + Send>;
 
@@ -87,6 +89,20 @@ pub enum Aggregate {
     Avg,
 }
 
+/// How a store answers a query, and what it looked at to do so.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Explanation {
+    /// Index that led to the documents (`_id_` for the ids), as MongoDB names it; none where all
+    /// documents were scanned.
+    pub index: Option<String>,
+    /// Entries of the index that were looked at.
+    pub keys_examined: u64,
+    /// Documents that were looked at.
+    pub documents_examined: u64,
+    /// Documents of the answer.
+    pub returned: u64,
+}
+
 /// Collections of documents, queried with MongoDB's filter documents.
 ///
 /// A write that returned is durable: it survives a kill of this process. Writes by `_id` are
@@ -129,6 +145,17 @@ pub trait DocumentStore: Send + Sync + fmt::Debug {
 
     /// Makes an index over `keys` (1 or -1 each) if there is none; it only speeds queries.
     fn create_index(&self, collection: &str, keys: &Document) -> Result<()>;
+
+    /// Answers a query, throws the answer away and tells how it was found.
+    ///
+    /// # Errors
+    /// As [`find`](Self::find); [`crate::Error::Refused`] where the store cannot tell.
+    fn explain(&self, collection: &str, find: &Find) -> Result<Explanation> {
+        let _ = find;
+        Err(crate::Error::Refused(format!(
+            "this store cannot explain how it reads {collection}: ask the store behind it"
+        )))
+    }
 
     /// Names of the collections that hold a document, sorted; none that the store keeps for itself.
     fn collections(&self) -> Result<Vec<String>>;

@@ -13,14 +13,14 @@ const COLLECTION_BYTES_MAX: usize = 120;
 
 /// A document ready to be stored.
 #[derive(Clone, Debug)]
-pub(super) struct Prepared {
+pub(crate) struct Prepared {
     /// Byte key of its `_id`.
-    pub(super) key: Vec<u8>,
-    pub(super) raw: RawDocumentBuf,
+    pub(crate) key: Vec<u8>,
+    pub(crate) raw: RawDocumentBuf,
 }
 
 /// Checks a document and puts its `_id` first, a new one where it has none.
-pub(super) fn prepare(document: &Document) -> Result<Prepared> {
+pub(crate) fn prepare(document: &Document) -> Result<Prepared> {
     check_depth(document, 0)?;
     let raw = match document.iter().next() {
         Some((key, _)) if key == "_id" => RawDocumentBuf::try_from(document),

@@ -8,7 +8,9 @@ mod events;
 mod stations;
 mod stations_back;
 
-use bson::{Bson, Document};
+use bson::Document;
+
+use super::fields::number;
 
 pub use events::{EventReport, event_of, read_events, save_events, source_document};
 pub use stations::{
@@ -34,16 +36,6 @@ const OPEN_END: f64 = 2_556_144_000.0;
 
 /// What archives write for an epoch without end: 2599-12-31T23:59:59.
 const FOR_EVER: f64 = 19_880_899_199.0;
-
-/// The number under a key, whatever kind of number it is.
-pub(crate) fn number(document: &Document, key: &str) -> Option<f64> {
-    match document.get(key)? {
-        Bson::Double(value) => Some(*value),
-        Bson::Int32(value) => Some(f64::from(*value)),
-        Bson::Int64(value) => Some(*value as f64),
-        _ => None,
-    }
-}
 
 /// The text under a key; empty where there is none.
 pub(crate) fn text<'a>(document: &'a Document, key: &str) -> &'a str {

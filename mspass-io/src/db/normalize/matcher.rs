@@ -7,7 +7,8 @@ use bson::{Bson, Document, doc};
 use super::cache::{CACHE_DOCUMENTS_MAX, Cache};
 use super::rule::Wanted;
 use super::{MatchSpec, Outcome};
-use crate::db::inventory::{number, text};
+use crate::db::fields::number;
+use crate::db::inventory::text;
 use crate::error::{Error, Result};
 use crate::store::{Database, Find};
 

@@ -3,7 +3,7 @@
 //! A [`MatchSpec`] says by which [`Rule`] a document of a collection matches and what of it is
 //! taken over; a [`Matcher`] applies it, asking the database each time or a [`Cache`] in memory
 //! that any number of threads share. What matches is a *subject*: a waveform's document, or
-//! [`subject_of`] a trace. Names are also looked for behind MsPASS's `READONLYERROR_`.
+//! [`subject_of`] a datum. Names are also looked for behind MsPASS's `READONLYERROR_`.
 
 mod bulk;
 mod cache;
@@ -12,7 +12,7 @@ mod rule;
 mod timeline;
 
 use bson::{Bson, Document};
-use mspass_core::{Datum, Severity, TimeSeries};
+use mspass_core::{Datum, Severity};
 use serde::{Deserialize, Serialize};
 
 pub use bulk::{
@@ -23,7 +23,7 @@ pub use matcher::{CANDIDATES_MAX, Matcher};
 pub use rule::Rule;
 
 use super::value::{from_bson, metadata_document};
-use super::waveform::header;
+use super::waveform::Waveform;
 
 /// What MsPASS puts before a read-only key that was changed.
 const READ_ONLY: &str = "READONLYERROR_";
@@ -209,10 +209,10 @@ pub fn normalize<T: Datum>(
     Ok(false)
 }
 
-/// A trace as a subject: its metadata, codes and times under MsPASS's names.
-pub fn subject_of(trace: &TimeSeries) -> Document {
-    let mut subject = metadata_document(&trace.metadata);
-    subject.extend(header(&trace.id, &trace.axis, trace.npts()));
+/// A datum as a subject: its metadata, codes and times under MsPASS's names.
+pub fn subject_of<T: Waveform>(datum: &T) -> Document {
+    let mut subject = metadata_document(datum.metadata());
+    subject.extend(datum.header());
     subject
 }
 

@@ -6,7 +6,7 @@ use bson::{Bson, Document, doc};
 use serde::{Deserialize, Serialize};
 
 use super::value;
-use crate::db::inventory::number;
+use crate::db::fields::{as_number, number};
 
 /// When a document matches a subject (a waveform's document).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -186,15 +186,6 @@ impl Rule {
         let Self::OriginTime { .. } = self else { return None };
         let middle = wanted.span.0 + (wanted.span.1 - wanted.span.0) / 2.0;
         Some((number(document, "time")? - middle).abs())
-    }
-}
-
-fn as_number(value: &Bson) -> Option<f64> {
-    match value {
-        Bson::Double(value) => Some(*value),
-        Bson::Int32(value) => Some(f64::from(*value)),
-        Bson::Int64(value) => Some(*value as f64),
-        _ => None,
     }
 }
 

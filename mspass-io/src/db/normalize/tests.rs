@@ -150,7 +150,7 @@ fn ids_equal_keys_origins_and_arrivals_match() {
 fn a_datum_takes_over_or_dies_or_lives_with_a_log() {
     let database = database();
     let stored = channel("00", "EHZ", 0.0, 9.0);
-    database.documents.insert("channel", &[stored.clone()]).unwrap();
+    database.documents.insert("channel", std::slice::from_ref(&stored)).unwrap();
     let matcher = Matcher::cached(&database, MatchSpec::channel()).unwrap();
     let trace = |start: f64| {
         let id = "BW.RJOB.00.EHZ".parse().unwrap();

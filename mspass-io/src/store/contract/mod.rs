@@ -37,6 +37,7 @@ pub const DOCUMENT_CHECKS: &[(&str, DocumentCheck)] = &[
     ("writers_do_not_disturb_each_other", documents::writers_do_not_disturb_each_other),
     ("filters", queries::filters),
     ("filters_with_indexes", queries::filters_with_indexes),
+    ("explain_tells_index_from_scan", queries::explain_tells_index_from_scan),
     ("sorts", queries::sorts),
     ("projections", queries::projections),
     ("unknown_queries_are_refused", queries::unknown_queries_are_refused),

@@ -126,6 +126,43 @@ pub(super) fn filters_with_indexes(store: &dyn DocumentStore, name: &str) -> Res
     check_table(store, name)
 }
 
+/// A store that has no indexes scans, and says so; one that cannot tell refuses.
+pub(super) fn explain_tells_index_from_scan(store: &dyn DocumentStore, name: &str) -> Result<()> {
+    let documents: Vec<Document> = (0..500)
+        .map(|number| doc! { "_id": number, "sta": format!("S{}", number % 50), "n": number })
+        .collect();
+    store.insert(name, &documents)?;
+    let by_station = Find::filter(doc! { "sta": "S7" });
+    let before = match store.explain(name, &by_station) {
+        Err(Error::Refused(_)) => return Ok(()),
+        other => other?,
+    };
+    assert_eq!(before.index, None);
+    assert_eq!((before.documents_examined, before.returned), (500, 10));
+    store.create_index(name, &doc! { "sta": 1, "n": -1 })?;
+    let after = store.explain(name, &by_station)?;
+    assert_eq!(after.returned, 10);
+    match after.index.as_deref() {
+        Some(index) => {
+            assert_eq!((index, after.documents_examined), ("sta_1_n_-1", 10));
+            assert!((10..=11).contains(&after.keys_examined), "{after:?}");
+        }
+        None => assert_eq!(after, before),
+    }
+    let by_id = store.explain(name, &Find::filter(doc! { "_id": 77 }))?;
+    assert_eq!(by_id.returned, 1);
+    match by_id.index.as_deref() {
+        Some(index) => {
+            assert_eq!((index, by_id.keys_examined, by_id.documents_examined), ("_id_", 1, 1));
+        }
+        None => assert_eq!(by_id.documents_examined, 500),
+    }
+    let unindexed = store.explain(name, &Find::filter(doc! { "n": { "$gte": 490 } }).limit(3))?;
+    assert_eq!((unindexed.index, unindexed.returned), (None, 3));
+    assert!((493..=500).contains(&unindexed.documents_examined));
+    Ok(())
+}
+
 pub(super) fn sorts(store: &dyn DocumentStore, name: &str) -> Result<()> {
     store.insert(name, &documents())?;
     let by_a = vec![7, 3, 4, 13, 0, 6, 1, 11, 2, 5, 8, 10, 9, 14, 12];

@@ -50,6 +50,7 @@ mod writer;
 
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use bson::oid::ObjectId;
 use bson::{Bson, Document};
@@ -67,7 +68,7 @@ use self::scan::{Reader, found};
 use self::writer::{DOCUMENTS, DocumentTable};
 use super::prepare::{check_collection, id_of, prepare};
 use super::select::Selection;
-use super::{Aggregate, Blob, BlobStore, Cursor, DocumentStore, Find};
+use super::{Aggregate, Blob, BlobStore, Cursor, DocumentStore, Explanation, Find};
 use crate::error::{BoxError, Error, Result};
 use crate::query::{Grouping, Matcher, Sort, Update, distinct_values};
 
@@ -290,6 +291,29 @@ impl DocumentStore for EmbeddedStore {
         index::Index::parse(keys)?;
         self.submit(Job::CreateIndex { collection: collection.to_owned(), keys: keys.clone() })
             .map(drop)
+    }
+
+    fn explain(&self, collection: &str, find: &Find) -> Result<Explanation> {
+        check_collection(collection)?;
+        let mut selection = Selection::parse(find)?;
+        let Some(reader) = Reader::open(&self.shared, collection)? else {
+            return Ok(Explanation::default());
+        };
+        let plan = reader.plan(&selection.matcher, &selection.sort)?;
+        if plan.sorted {
+            selection.sort = Sort::default();
+        }
+        let by_id = plan.index.is_none() && plan.is_bounded();
+        let index = match &plan.index {
+            Some(index) => Some(index.name.clone()),
+            None => by_id.then(|| "_id_".to_owned()),
+        };
+        let answer = selection.run(reader.scan(plan)?, reader.fetch())?;
+        let returned = answer.map(|document| document.map(|_| 1)).sum::<Result<u64>>()?;
+        let documents_examined = reader.examined.documents.load(Ordering::Relaxed);
+        let keys = reader.examined.keys.load(Ordering::Relaxed);
+        let keys_examined = if by_id { documents_examined } else { keys };
+        Ok(Explanation { index, keys_examined, documents_examined, returned })
     }
 
     fn collections(&self) -> Result<Vec<String>> {

@@ -44,6 +44,12 @@ impl Plan {
         best.map_or_else(Self::everything, |best| best.plan)
     }
 
+    /// Whether it looks at less than everything.
+    pub(super) fn is_bounded(&self) -> bool {
+        let everything = Interval::everything();
+        !self.intervals.iter().any(|i| i.start == everything.start && i.end == everything.end)
+    }
+
     fn everything() -> Self {
         Self { index: None, intervals: vec![Interval::everything()], reverse: false, sorted: false }
     }

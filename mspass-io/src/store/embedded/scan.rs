@@ -2,6 +2,7 @@
 
 use std::ops::Bound;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use bson::raw::RawDocument;
 use redb::{AccessGuard, Range, ReadOnlyTable, ReadTransaction, ReadableTable, TableError};
@@ -31,8 +32,20 @@ impl AsRef<RawDocument> for Stored {
 
 type Documents = ReadOnlyTable<&'static [u8], &'static [u8]>;
 
+/// What a scan has looked at.
+#[derive(Debug, Default)]
+pub(super) struct Examined {
+    pub(super) keys: AtomicU64,
+    pub(super) documents: AtomicU64,
+}
+
+fn one_more(counter: &AtomicU64) {
+    counter.fetch_add(1, Ordering::Relaxed);
+}
+
 /// One collection as it was when the transaction began.
 pub(super) struct Reader {
+    pub(super) examined: Arc<Examined>,
     documents: Arc<Documents>,
     transaction: ReadTransaction,
     collection: String,
@@ -49,7 +62,8 @@ impl Reader {
         };
         let documents = Arc::new(documents);
         let store = Arc::clone(store);
-        Ok(Some(Self { documents, transaction, collection: collection.to_owned(), store }))
+        let (collection, examined) = (collection.to_owned(), Arc::default());
+        Ok(Some(Self { examined, documents, transaction, collection, store }))
     }
 
     pub(super) fn plan(&self, matcher: &Matcher, sort: &Sort) -> Result<Plan> {
@@ -68,9 +82,13 @@ impl Reader {
         let Plan { index, intervals, reverse, .. } = plan;
         let documents = Arc::clone(&self.documents);
         let store = Arc::clone(&self.store);
+        let examined = Arc::clone(&self.examined);
         let Some(index) = index else {
             let rows = Rows::new(documents, intervals, reverse, store);
-            return Ok(Box::new(rows.map(|row| Stored::new(row?.1))));
+            return Ok(Box::new(rows.map(move |row| {
+                one_more(&examined.documents);
+                Stored::new(row?.1)
+            })));
         };
         let name = index.table(&self.collection);
         let entries =
@@ -78,7 +96,9 @@ impl Reader {
         let all = intervals.clone();
         let rows = Rows::new(Arc::new(entries), intervals, reverse, store);
         Ok(Box::new(rows.filter_map(move |row| {
+            one_more(&examined.keys);
             let found = row.and_then(|(row, length)| {
+                one_more(&examined.documents);
                 let (entry, id) = split_row(row.value(), length.value())?;
                 let bytes = documents.get(id).map_err(failed("read a document"))?;
                 let document = Stored::new(bytes.ok_or_else(dangling)?)?;

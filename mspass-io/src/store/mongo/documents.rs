@@ -11,7 +11,7 @@ use super::failure::{DUPLICATE_KEY, Failure};
 use crate::error::{Error, Result};
 use crate::query::{Grouping, Sort, encode_key};
 use crate::store::prepare::{check_collection, id_of, prepare};
-use crate::store::{Aggregate, Cursor, DocumentStore, Find};
+use crate::store::{Aggregate, Cursor, DocumentStore, Explanation, Find};
 
 /// Documents asked for in one reply of the server.
 const BATCH_DOCUMENTS: u32 = 1000;
@@ -142,6 +142,32 @@ impl DocumentStore for MongoStore {
         }
     }
 
+    fn explain(&self, collection: &str, find: &Find) -> Result<Explanation> {
+        check_collection(collection)?;
+        let mut query = doc! { "find": collection, "filter": find.filter.clone() };
+        for (key, value) in [("sort", &find.sort), ("projection", &find.projection)] {
+            if !value.is_empty() {
+                query.insert(key, value.clone());
+            }
+        }
+        let number = |number: u64| Bson::Int64(i64::try_from(number).unwrap_or(i64::MAX));
+        if find.skip > 0 {
+            query.insert("skip", number(find.skip));
+        }
+        if find.limit > 0 {
+            query.insert("limit", number(find.limit));
+        }
+        let command = doc! { "explain": query, "verbosity": "executionStats" };
+        let told = self.link.idempotent(|database| {
+            let command = command.clone();
+            async move { Ok(database.run_command(command).await?) }
+        });
+        let told = told.map_err(|failure| failure.during(format!("explain {collection}")))?;
+        explanation(&told).ok_or_else(|| {
+            Error::store("MongoDB", format!("explain {collection}"))("its answer lacks figures")
+        })
+    }
+
     fn collections(&self) -> Result<Vec<String>> {
         let names = self.link.idempotent(|database| async move {
             let mut held = Vec::new();
@@ -175,6 +201,44 @@ fn find_options(find: &Find) -> FindOptions {
     // A reader may work on one batch for longer than the 10 minutes of an idle cursor.
     options.no_cursor_timeout = Some(true);
     options
+}
+
+/// What MongoDB tells of a query it has carried out.
+fn explanation(told: &Document) -> Option<Explanation> {
+    let figures = told.get_document("executionStats").ok()?;
+    let number = |key| match figures.get(key) {
+        Some(Bson::Int32(number)) => u64::try_from(*number).ok(),
+        Some(Bson::Int64(number)) => u64::try_from(*number).ok(),
+        _ => None,
+    };
+    let plan = told.get_document("queryPlanner").ok()?.get_document("winningPlan").ok()?;
+    Some(Explanation {
+        index: index_of(plan, 0),
+        keys_examined: number("totalKeysExamined")?,
+        documents_examined: number("totalDocsExamined")?,
+        returned: number("nReturned")?,
+    })
+}
+
+/// Stages of a plan, one within another, that are looked through.
+const STAGES_MAX: usize = 64;
+
+/// The index that a stage of a plan, or one below it, reads.
+fn index_of(stage: &Document, depth: usize) -> Option<String> {
+    if matches!(stage.get_str("stage"), Ok("IDHACK")) {
+        return Some("_id_".to_owned());
+    }
+    if let Ok(name) = stage.get_str("indexName") {
+        return Some(name.to_owned());
+    }
+    if depth == STAGES_MAX {
+        return None;
+    }
+    let single =
+        ["inputStage", "queryPlan"].into_iter().filter_map(|key| stage.get_document(key).ok());
+    let several = stage.get_array("inputStages").ok().into_iter().flatten();
+    let mut below = single.chain(several.filter_map(Bson::as_document));
+    below.find_map(|stage| index_of(stage, depth + 1))
 }
 
 /// Values in BSON order; MongoDB gives them in the order in which it met them.

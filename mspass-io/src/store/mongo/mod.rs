@@ -30,7 +30,8 @@ use super::Database;
 use crate::error::{Error, Result};
 
 pub use self::server::{
-    MongodOptions, MongodServer, find_mongod, find_or_install_mongod, install_mongod, mongod_folder,
+    MongodOptions, MongodServer, RESTARTS_MAX, find_mongod, find_or_install_mongod, install_mongod,
+    mongod_folder,
 };
 
 /// Connections that a store opens at most, unless its options or the database name say otherwise.

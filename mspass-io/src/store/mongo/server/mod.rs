@@ -44,6 +44,9 @@ const NOT_YET_INITIALIZED: i32 = 94;
 /// Code of a server that is told to become a replica set and is one.
 const ALREADY_INITIALIZED: i32 = 23;
 
+/// How often a server that dies is started again, unless it lived for a minute in between.
+pub const RESTARTS_MAX: u32 = 5;
+
 /// How a [`MongodServer`] runs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -56,6 +59,8 @@ pub struct MongodOptions {
     pub oplog_bytes: u64,
     /// How long it may take to start, recovery included; default 2 minutes.
     pub start_time: Duration,
+    /// How often it is started again when it dies; default [`RESTARTS_MAX`].
+    pub restarts_max: u32,
 }
 
 impl Default for MongodOptions {
@@ -65,6 +70,7 @@ impl Default for MongodOptions {
             cache_bytes: 256 << 20,
             oplog_bytes: 256 << 20,
             start_time: Duration::from_secs(120),
+            restarts_max: RESTARTS_MAX,
         }
     }
 }
@@ -74,6 +80,12 @@ impl MongodOptions {
     #[must_use]
     pub fn program(self, program: impl Into<PathBuf>) -> Self {
         Self { program: Some(program.into()), ..self }
+    }
+
+    /// Started again `restarts_max` times when it dies.
+    #[must_use]
+    pub fn restarts_max(self, restarts_max: u32) -> Self {
+        Self { restarts_max, ..self }
     }
 
     /// With a cache of `cache_bytes`.
@@ -87,7 +99,8 @@ impl MongodOptions {
 /// through a Unix socket that only this user can open; it listens at no port.
 ///
 /// It ends with this value, and also when this process is killed. A folder has one server at a
-/// time; one that was killed recovers when it is started again.
+/// time. One that dies is started again and recovers what it acknowledged; stores that have it
+/// open go on once it is up.
 ///
 /// ```no_run
 /// use mspass_io::store::mongo::{MongoOptions, MongoStore, MongodOptions, MongodServer};
@@ -136,6 +149,9 @@ impl MongodServer {
             .map_err(|error| Error::Refused(format!("cannot run sh to start mongod: {error}")))?;
         let mut server = Self { folder, socket, supervisor, stopped: false, _owner: owner };
         server.await_primary(options.start_time)?;
+        // From now on it is started again when it dies.
+        let told = server.supervisor.stdin.as_mut().map(|stdin| stdin.write_all(b"up\n"));
+        told.unwrap_or(Ok(())).map_err(Error::store("MongoDB", "watch mongod"))?;
         Ok(server)
     }
 
@@ -147,6 +163,12 @@ impl MongodServer {
     /// Folder of the server: its data, its log (`mongod.log`) and its socket.
     pub fn folder(&self) -> &Path {
         &self.folder
+    }
+
+    /// How often it died and was started again.
+    pub fn restarts(&self) -> u32 {
+        let codes = fs::read_to_string(self.folder.join("restarts")).unwrap_or_default();
+        u32::try_from(codes.lines().count()).unwrap_or(u32::MAX)
     }
 
     /// Ends the server and waits until it is gone. Dropping it does the same.
@@ -254,6 +276,7 @@ fn command(program: &Path, short: &Path, folder: &Path, options: &MongodOptions)
     command
         .args(["-c", SUPERVISE, "mspass-mongod"])
         .arg(short)
+        .arg(options.restarts_max.to_string())
         .arg(program)
         .args(["--dbpath", "data", "--logpath", log::NAME, "--logappend", "--quiet"])
         .args(["--unixSocketPrefix", ".", "--bind_ip", &format!("./{SOCKET}"), "--port", "27017"])

@@ -180,10 +180,11 @@ fn legacy_datum(database: &Database, document: &Document) -> Result<Life, String
     let log: Vec<&str> = datum.log.entries().iter().map(|entry| entry.message.as_str()).collect();
     let dfile = document.get_str("dfile").unwrap_or_default();
     if ["test_277.mseed", "test_2622.mseed"].contains(&dfile) {
-        // Of start and npts the file's are right; the start of one document is another's.
+        // Of start and npts the file's are right; the start of one document is another's. MsPASS
+        // leaves the last packet out of nbytes.
         let last = document.get_f64("last_packet_time").unwrap_or(f64::NAN);
         let span = datum.axis.span(datum.npts());
-        let is_there = span.is_some_and(|span| span.start < last && last < span.end);
+        let is_there = span.is_some_and(|span| span.start < last && last < span.end + 1.0);
         let (station, channel) = (datum.id.station(), datum.id.channel());
         let is_his = document.get_str("sta").is_ok_and(|name| name == station)
             && document.get_str("chan").is_ok_and(|name| name == channel);

@@ -1,4 +1,4 @@
-//! From ground motion to counts, stage by stage, as StationXML writes it; nothing is evaluated here.
+//! From ground motion to counts, stage by stage, as StationXML writes it; nothing is evaluated.
 
 use serde::{Deserialize, Serialize};
 

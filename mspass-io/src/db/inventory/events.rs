@@ -86,7 +86,7 @@ fn is_twin(one: &Document, other: &Document) -> bool {
 }
 
 /// The `source` document of an event, from its preferred origin and magnitude or else the first;
-/// `None` without an origin that has time and place. Depth and magnitude stand where they are known.
+/// `None` without an origin that has time and place. Depth and magnitude stand where known.
 pub fn source_document(event: &Event) -> Option<Document> {
     let origin = event.preferred_origin()?;
     let (time, latitude, longitude) = (origin.time?, origin.latitude?, origin.longitude?);

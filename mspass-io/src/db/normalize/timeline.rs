@@ -32,7 +32,7 @@ impl Timeline {
         self.spans.shrink_to_fit();
     }
 
-    /// Rows of the spans that share an instant with `start` to `end`, the one that began last first.
+    /// Rows of the spans that share an instant with `start` to `end`, the last begun first.
     pub(super) fn overlapping(&self, start: f64, end: f64) -> impl Iterator<Item = u32> {
         let after = self.spans.partition_point(|span| span.start <= end);
         let before = self.spans[..after].iter().rev();

@@ -73,7 +73,8 @@ pub fn read_network(text: &str) -> Result<Network> {
     network.ok_or_else(|| pull.error("the network has no code"))
 }
 
-/// A channel alone, response and all, as an element in StationXML's namespace; a text for a document.
+/// A channel alone, response and all, as an element in StationXML's namespace; a text for a
+/// document.
 pub fn write_channel(channel: &Channel) -> String {
     write::channel_alone(channel)
 }

@@ -7,6 +7,7 @@ pub mod foreman;
 pub mod job;
 pub mod mailbox;
 pub mod node;
+pub mod roster;
 pub mod runtime;
 pub mod security;
 pub mod worker;

@@ -105,9 +105,11 @@ pub struct StoreCall {
 #[expect(missing_docs, reason = "each repeats a method of the traits in mspass_io::store")]
 pub enum Action {
     Find(PackedFind),
-    /// The next page of a cursor, which is gone when not asked for ten minutes.
+    /// The next page of a cursor, by its number (the first came with the cursor): no page is given
+    /// twice. The cursor is gone when not asked for ten minutes.
     Next {
         cursor: u64,
+        page: u64,
     },
     /// Ends a cursor early.
     Close {
@@ -205,9 +207,12 @@ pub enum StoreFault {
     /// As [`mspass_io::Error::Query`]: asking again cannot help.
     #[error("query: {0}")]
     Query(String),
-    /// The cursor is gone.
-    #[error("the cursor is gone: a query must be read on within ten minutes")]
+    /// The cursor is gone, or its page was given already.
+    #[error("the cursor is gone: its proxy was restarted, or it was not read for ten minutes")]
     NoCursor,
+    /// Too many cursors are open; asking again later helps.
+    #[error("the db-proxy has {0} cursors open and takes no more: read some to their ends")]
+    TooManyCursors(usize),
     /// The store failed; asking again may help.
     #[error("{0}")]
     Failed(String),

@@ -8,8 +8,7 @@ use mspass_core::process::runner::panic_text;
 use mspass_io::store::Database;
 
 use super::actor::{Computed, Stored};
-use crate::db_proxy::messages::Save;
-use crate::db_proxy::{ProxyStore, STORE_DEADLINE};
+use crate::db_proxy::ProxyStore;
 use crate::error::Result;
 use crate::foreman::lease::{FailureClass, Lease, TaskEnd, Token};
 use crate::mailbox::Mailbox;
@@ -75,15 +74,17 @@ impl Reports {
             Err(fault) => (0, Err(fault)),
         };
         let Self { computed, stored, store, .. } = self.clone();
-        let saves = store.saves().clone();
         self.waiter.spawn(async move {
             if computed.tell(Computed { token, bytes }).await.is_err() {
                 return;
             }
             let end = match output {
-                Ok((tally, save)) => match keep(&saves, save).await {
+                Ok((tally, save)) => match store.save(save).await {
                     Ok(()) => TaskEnd::Done(Box::new(tally)),
-                    Err(reason) => TaskEnd::Failed { class: FailureClass::Transient, reason },
+                    Err(error) => {
+                        let reason = error.to_string();
+                        TaskEnd::Failed { class: FailureClass::Transient, reason }
+                    }
                 },
                 Err(StageFault::Store(reason)) => {
                     TaskEnd::Failed { class: FailureClass::Transient, reason }
@@ -95,9 +96,4 @@ impl Reports {
             let _ = stored.tell(Stored { token, bytes, end }).await;
         });
     }
-}
-
-async fn keep(saves: &Mailbox<Save>, save: Save) -> Result<(), String> {
-    let kept = saves.ask(save, STORE_DEADLINE).await;
-    kept.map_err(|error| error.to_string())?.map_err(|fault| fault.to_string())
 }

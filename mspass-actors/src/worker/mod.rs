@@ -3,6 +3,7 @@
 mod actor;
 mod compute;
 pub mod memory;
+pub mod pieces;
 pub mod slate;
 
 pub use actor::{

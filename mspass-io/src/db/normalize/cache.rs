@@ -61,11 +61,15 @@ impl Cache {
     }
 
     /// The documents that match, the one that began last first.
-    pub(super) fn matches<'a>(&'a self, wanted: &'a Wanted) -> impl Iterator<Item = &'a Document> {
+    pub(super) fn matches(&self, wanted: &Wanted) -> impl Iterator<Item = &Document> {
         let (start, end) = wanted.span;
         let timelines = wanted.groups.iter().filter_map(|group| self.groups.get(group));
-        let rows = timelines.flat_map(move |timeline| timeline.overlapping(start, end));
-        rows.filter_map(|row| self.documents.get(row as usize))
+        let mut rows: Vec<(f64, u32)> =
+            timelines.flat_map(|timeline| timeline.overlapping(start, end)).collect();
+        if wanted.groups.len() > 1 {
+            rows.sort_by(|(one, _), (other, _)| other.total_cmp(one));
+        }
+        rows.into_iter().filter_map(|(_, row)| self.documents.get(row as usize))
     }
 }
 

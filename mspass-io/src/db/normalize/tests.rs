@@ -69,6 +69,11 @@ fn several_matches_are_a_failure_or_the_last_begun_wins() {
     spec.require_unique = false;
     let Outcome::Found(taken) = both(&database, &spec, &subject) else { panic!() };
     assert_eq!(taken.get("channel_id"), second.get("_id"));
+
+    let keys = vec![("sta".to_owned(), "sta".to_owned())];
+    let equal =
+        MatchSpec { require_unique: false, ..MatchSpec::new("channel", Rule::Equality { keys }) };
+    assert!(matches!(both(&database, &equal, &subject), Outcome::Found(_)));
 }
 
 #[test]

@@ -23,7 +23,7 @@ impl Timeline {
 
     /// Brings the spans into order.
     pub(super) fn sort(&mut self) {
-        self.spans.sort_by(|a, b| a.start.total_cmp(&b.start).then(a.row.cmp(&b.row)));
+        self.spans.sort_by(|a, b| a.start.total_cmp(&b.start).then(b.row.cmp(&a.row)));
         let mut latest = f64::NEG_INFINITY;
         for span in &mut self.spans {
             latest = latest.max(span.end);
@@ -32,12 +32,13 @@ impl Timeline {
         self.spans.shrink_to_fit();
     }
 
-    /// Rows of the spans that share an instant with `start` to `end`, the last begun first.
-    pub(super) fn overlapping(&self, start: f64, end: f64) -> impl Iterator<Item = u32> {
+    /// Starts and rows of the spans that share an instant with `start` to `end`, the last begun
+    /// first and of those that began together the lowest row.
+    pub(super) fn overlapping(&self, start: f64, end: f64) -> impl Iterator<Item = (f64, u32)> {
         let after = self.spans.partition_point(|span| span.start <= end);
         let before = self.spans[..after].iter().rev();
         let near = before.take_while(move |span| span.latest >= start);
-        near.filter(move |span| span.end >= start).map(|span| span.row)
+        near.filter(move |span| span.end >= start).map(|span| (span.start, span.row))
     }
 }
 
@@ -60,7 +61,7 @@ mod tests {
             timeline.sort();
             let to = from + length;
             let mut found: Vec<u32> =
-                timeline.overlapping(f64::from(from), f64::from(to)).collect();
+                timeline.overlapping(f64::from(from), f64::from(to)).map(|(_, row)| row).collect();
             found.sort_unstable();
             let due = (0_u32..).zip(&spans).filter(|(_, (s, l))| *s <= to && s + l >= from);
             prop_assert_eq!(found, due.map(|(row, _)| row).collect::<Vec<_>>());

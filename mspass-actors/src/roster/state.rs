@@ -263,7 +263,10 @@ mod tests {
     proptest! {
         #[test]
         fn copies_agree_whenever_they_ask(
-            steps in proptest::collection::vec((0u8..6, 0u64..4, any::<bool>(), any::<bool>()), 0..60)
+            steps in proptest::collection::vec(
+                (0u8..6, 0u64..4, any::<bool>(), any::<bool>()),
+                0..60,
+            )
         ) {
             let mut roster = Roster::new(50);
             let (mut often, mut seldom) = (RosterCopy::default(), RosterCopy::default());

@@ -41,6 +41,7 @@ struct End {
     desk: Arc<Mutex<Desk>>,
     sent: [u64; 2],
     asked: Vec<(u64, oneshot::Receiver<super::asks::Outcome>)>,
+    asks: u64,
     answered: u64,
 }
 
@@ -53,7 +54,7 @@ impl End {
         });
         let session = Session::new(1, dialed, home);
         let inbound = [Lane::Control, Lane::Bulk].map(|l| Inbound::new(&session, l).unwrap());
-        Self { session, inbound, desk, sent: [0; 2], asked: Vec::new(), answered: 0 }
+        Self { session, inbound, desk, sent: [0; 2], asked: Vec::new(), asks: 0, answered: 0 }
     }
 
     /// Sends one message, if there is credit and room.
@@ -72,6 +73,7 @@ impl End {
         if self.session.send(lane, header, &message) == Put::Queued {
             credit.forget();
             self.sent[lane as usize] += 1;
+            self.asks += u64::from(ask);
             self.asked.extend(waiting.map(|(_, _, outcome)| (message.0, outcome)));
         } else if let (Some((id, sequence, _)), Some(asks)) = (waiting, self.session.asks()) {
             asks.forget(id, sequence);
@@ -198,6 +200,7 @@ fn run(seed: u64) {
     check(&ends);
     for end in &ends {
         assert!(end.asked.is_empty(), "an ask was never resolved");
+        assert_eq!(end.answered, end.asks, "an ask was resolved twice");
         assert!(end.session.asks().is_none_or(|asks| asks.len() == 0));
     }
 }

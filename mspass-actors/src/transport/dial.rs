@@ -34,6 +34,7 @@ pub(crate) async fn dial(
 ) -> Result<Arc<Link>, String> {
     let mut why = "no address was given to connect to".to_owned();
     for address in addresses {
+        why = format!("cannot link to the node at {address}: it does not take us in");
         // A node that was given up, or has given us up, is met again with new incarnations.
         for _ in 0..3 {
             match dial_one(home, address, expected).await {

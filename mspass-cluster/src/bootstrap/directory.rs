@@ -162,7 +162,8 @@ mod tests {
         let directory = Directory::of(folder.path(), "test");
         directory.announce(Role::Db, &announcement(1)).unwrap();
         let other = Directory::of(folder.path(), "other");
-        other.announce(Role::Db, &Announcement { cluster: "other".into(), ..announcement(2) })
+        other
+            .announce(Role::Db, &Announcement { cluster: "other".into(), ..announcement(2) })
             .unwrap();
         let write = |name: &str, bytes: &[u8]| {
             fs::write(folder.path().join("cluster").join(name), bytes).unwrap();

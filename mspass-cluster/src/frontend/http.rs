@@ -157,15 +157,14 @@ fn router(pages: Pages) -> Router {
 async fn status(State(pages): State<Pages>, headers: HeaderMap) -> Response {
     if !bearer(&headers).is_some_and(|token| (pages.token)(token)) {
         let told = [(header::WWW_AUTHENTICATE, "Bearer")];
-        let how = "bring the token: Authorization: Bearer TOKEN (`mspass status --token` says it)\n";
+        let how =
+            "bring the token: Authorization: Bearer TOKEN (`mspass status --token` says it)\n";
         return (StatusCode::UNAUTHORIZED, told, how).into_response();
     }
     match (pages.status)().await {
         Ok(json) => {
-            let kind = [
-                (header::CONTENT_TYPE, "application/json"),
-                (header::CACHE_CONTROL, "no-store"),
-            ];
+            let kind =
+                [(header::CONTENT_TYPE, "application/json"), (header::CACHE_CONTROL, "no-store")];
             (kind, Body::from(json)).into_response()
         }
         Err(reason) => (StatusCode::SERVICE_UNAVAILABLE, format!("{reason}\n")).into_response(),
@@ -200,7 +199,10 @@ mod tests {
     }
 
     fn get(server: &HttpServer, path: &str, headers: &str) -> String {
-        ask(server, &format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{headers}\r\n"))
+        ask(
+            server,
+            &format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{headers}\r\n"),
+        )
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! What a person sees of a job: pictures, the report page and the table in the terminal.
 
+pub mod http;
 #[cfg(test)]
 mod markup;
-pub mod http;
 pub mod plot;
 pub(crate) mod quantity;
 pub mod report;

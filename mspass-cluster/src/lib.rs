@@ -3,10 +3,12 @@
 //! - [`desktop`]: the all-in-one program; [`launch`]: composing the actors of a job.
 //! - [`frontend`]: pictures and the report of a job; [`command`]: the `mspass` command.
 
+pub mod bootstrap;
 pub mod command;
 pub mod desktop;
 pub mod error;
 pub mod frontend;
 pub mod launch;
+pub mod options;
 
 pub use error::{Error, Result};

@@ -16,7 +16,7 @@ const DB_PORT: u16 = 27017;
 /// Port of the frontend's HTTP.
 const FRONTEND_PORT: u16 = 8787;
 /// Worker processes of one role at most.
-pub const WORKERS_MAX: usize = 256;
+pub(super) const WORKERS_MAX: usize = 256;
 /// How many sleeps start-up waits for the others.
 const TRIES: u32 = 20;
 /// Sleep where none is said, seconds.
@@ -263,7 +263,7 @@ fn host_and_port(text: &str, default: u16) -> Option<Address> {
     } else {
         match text.rsplit_once(':') {
             Some((host, _)) if host.contains(':') => {
-                host.parse::<IpAddr>().ok().or(text.parse().ok())?;
+                text.parse::<IpAddr>().ok()?;
                 (text, default)
             }
             Some((host, port)) => (host, port.parse().ok()?),

@@ -454,7 +454,7 @@ fn a_killed_process_is_down_within_a_second_and_watchers_know() {
     let asked = desk.runtime.waiter();
     let (sender, receiver) = std::sync::mpsc::channel();
     asked.spawn(async move {
-        drop(sender.send(mailbox.ask(Order::Later, LATE).await));
+        let _ = sender.send(mailbox.ask(Order::Later, LATE).await);
     });
     desk.ask(Order::Drop, LATE).unwrap_err();
     link.other.0.kill().unwrap();

@@ -217,7 +217,7 @@ impl DocumentStore for ProxyStore {
 
 impl BlobStore for ProxyStore {
     fn put(&self, blobs: &[Blob]) -> Result<()> {
-        let blobs = blobs.iter().map(|blob| (blob.id, blob.bytes.clone().into())).collect();
+        let blobs = blobs.iter().map(|blob| (blob.id, blob.bytes.clone())).collect();
         Ok(self.wait(|store| &store.saves, Save { blobs, documents: Vec::new() })?.0?)
     }
 

@@ -429,11 +429,10 @@ impl ReturnPath {
 
     fn say(&self, ask: (u64, u32), fault: Fault) {
         let header = self.header(Kind::Fail, ask);
-        let put = lock(&self.session.lane(Lane::Control).outbox).put(header, true, |out| {
+        let _ = lock(&self.session.lane(Lane::Control).outbox).put(header, true, |out| {
             out.push(fault as u8);
             Some(Scope::default())
         });
-        drop(put);
     }
 }
 

@@ -124,10 +124,13 @@ pub struct Address<A: 'static> {
     shared: Arc<Shared<A>>,
 }
 
+/// The bounds of an actor's mailboxes by type of message, each with what is kept beside it.
+type Rooms = HashMap<TypeId, (Arc<Semaphore>, Box<dyn Any + Send>)>;
+
 struct Shared<A: 'static> {
     addr: Mutex<Option<Addr<Cell<A>>>>,
     capacity: usize,
-    rooms: Mutex<HashMap<TypeId, (Arc<Semaphore>, Box<dyn Any + Send>)>>,
+    rooms: Mutex<Rooms>,
     alive: watch::Receiver<()>,
     through_codec: bool,
     name: &'static str,

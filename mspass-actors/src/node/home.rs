@@ -37,6 +37,9 @@ struct Entry {
 
 type Open = Box<dyn Fn(&Home, &Waiter, &Arc<Session>, Lane, u32) -> (Box<dyn Sink>, u32) + Send>;
 
+#[cfg(test)]
+type Simulated = Box<dyn Fn(Lane) -> (Box<dyn Sink>, u32) + Send + Sync>;
+
 /// See [`Home`].
 pub(crate) struct Shared {
     cluster: String,
@@ -59,7 +62,7 @@ pub(crate) struct Shared {
     stopped: AtomicBool,
     pub(crate) stopping: Notify,
     #[cfg(test)]
-    simulated: Option<Box<dyn Fn(Lane) -> (Box<dyn Sink>, u32) + Send + Sync>>,
+    simulated: Option<Simulated>,
 }
 
 /// What all handles, links and messages of one node share; clones are cheap.

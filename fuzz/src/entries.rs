@@ -160,7 +160,7 @@ fn store_examples() -> Vec<Vec<u8>> {
             update: Packed(doc! { "$set": { "a": 1 } }),
         }),
         call(Action::Upsert(vec![Packed(find)])),
-        call(Action::Next { cursor: u64::MAX }),
+        call(Action::Next { cursor: u64::MAX, page: 1 }),
         deep(100),
         deep(60_000),
         rmp_serde::to_vec_named(&Ok::<_, StoreFault>(page)).expect("it can be written"),

@@ -3,11 +3,13 @@
 pub mod diff;
 mod fields;
 pub mod id;
+pub mod inventory;
+pub mod normalize;
 mod remains;
 pub mod schema;
+pub mod upkeep;
 mod value;
 mod waveform;
-pub mod upkeep;
 pub mod waveforms;
 
 pub use remains::{abortion_document, cemetery_document, elog_document, log_documents};

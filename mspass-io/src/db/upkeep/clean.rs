@@ -39,7 +39,7 @@ pub struct CleanOptions {
     pub rename: Vec<(String, String)>,
     /// Keys that the schema does not know, to be removed.
     pub remove: Removal,
-    /// Keys that name documents elsewhere: a document is deleted where one is missing or names none.
+    /// Keys that name documents elsewhere: a document where one is missing or names none is deleted.
     pub delete_missing_xref: Vec<String>,
     /// Whether a document that lacks a required key is deleted.
     pub delete_missing_required: bool,

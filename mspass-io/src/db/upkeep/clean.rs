@@ -39,7 +39,7 @@ pub struct CleanOptions {
     pub rename: Vec<(String, String)>,
     /// Keys that the schema does not know, to be removed.
     pub remove: Removal,
-    /// Keys that name documents elsewhere: a document where one is missing or names none is deleted.
+    /// Keys that name documents elsewhere: a document in which one names none is deleted.
     pub delete_missing_xref: Vec<String>,
     /// Whether a document that lacks a required key is deleted.
     pub delete_missing_required: bool,

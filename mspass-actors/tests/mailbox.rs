@@ -118,6 +118,10 @@ impl Handler<Call> for Clerk {
         WAITER.with_borrow(|waiter| {
             let waiter = waiter.clone().unwrap();
             waiter.spawn(async move {
+                // Who only ever tries gets through as well.
+                while told.try_tell(Order::Echo(0)).is_err() {
+                    tokio::time::sleep(Duration::from_millis(1)).await;
+                }
                 let answer = told.ask(Order::Echo(call.number), LATE).await;
                 assert_eq!(answer, Ok(call.number));
                 reply.send(());

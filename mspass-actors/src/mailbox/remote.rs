@@ -1,5 +1,6 @@
 //! Mailboxes of actors on other nodes.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -20,6 +21,8 @@ pub(crate) struct Remote<M: Message> {
     peer: Peer,
     actor: String,
     routes: [Mutex<Option<Route>>; 2],
+    /// Whether somebody opens the target already.
+    opening: AtomicBool,
     message: std::marker::PhantomData<fn(M)>,
 }
 
@@ -40,7 +43,8 @@ const fn lost(to: &'static str, maybe_delivered: bool) -> MailError {
 impl<M: Message> Remote<M> {
     pub(crate) fn new(peer: Peer, actor: String) -> Self {
         let routes = [Mutex::new(None), Mutex::new(None)];
-        Self { peer, actor, routes, message: std::marker::PhantomData }
+        let opening = AtomicBool::new(false);
+        Self { peer, actor, routes, opening, message: std::marker::PhantomData }
     }
 
     pub(super) fn place(&self) -> String {
@@ -83,8 +87,23 @@ impl<M: Message> Remote<M> {
         self.route(M::LANE).await.map(drop)
     }
 
-    pub(super) fn try_tell(&self, message: M) -> Result<(), Full<M>> {
-        let Some(route) = self.known(M::LANE) else { return Err(Full(message)) };
+    /// Opens the target without waiting, for those who only ever try.
+    fn open_soon(self: &Arc<Self>, lane: Lane) {
+        if self.opening.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        let this = Arc::clone(self);
+        self.peer.home().spawn(Lane::Control, async move {
+            drop(this.route(lane).await);
+            this.opening.store(false, Ordering::Release);
+        });
+    }
+
+    pub(super) fn try_tell(self: &Arc<Self>, message: M) -> Result<(), Full<M>> {
+        let Some(route) = self.known(M::LANE) else {
+            self.open_soon(M::LANE);
+            return Err(Full(message));
+        };
         let Ok(credit) = route.slot.credits.try_acquire() else { return Err(Full(message)) };
         let header = Header { target: route.slot.id, ..Header::new(Kind::Tell) };
         match route.session.send(M::LANE, header, &message) {
@@ -101,8 +120,11 @@ impl<M: Message> Remote<M> {
     }
 
     /// A message too large for its lane takes the other, once somebody opened it.
-    fn try_tell_bulk(&self, message: M) -> Result<(), Full<M>> {
-        let Some(route) = self.known(Lane::Bulk) else { return Err(Full(message)) };
+    fn try_tell_bulk(self: &Arc<Self>, message: M) -> Result<(), Full<M>> {
+        let Some(route) = self.known(Lane::Bulk) else {
+            self.open_soon(Lane::Bulk);
+            return Err(Full(message));
+        };
         let Ok(credit) = route.slot.credits.try_acquire() else { return Err(Full(message)) };
         let header = Header { target: route.slot.id, ..Header::new(Kind::Tell) };
         if route.session.send(Lane::Bulk, header, &message) == Put::Queued {

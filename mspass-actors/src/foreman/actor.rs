@@ -45,7 +45,7 @@ pub struct AskStatus;
 pub struct Drain;
 
 /// Where a job stands.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct JobStatus {
     /// All is done, and journaled.
     pub finished: bool,

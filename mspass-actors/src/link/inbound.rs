@@ -1,11 +1,12 @@
 //! What one lane of a connection receives: bytes in, frames checked, messages handed on in runs.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use bytes::Bytes;
 
+use super::asks::Outcome;
 use super::outbox::{FLAG_ABORT, window_of};
 use super::{Answered, Asks, Fault, OPENED, Opening, ReturnPath, Session, TARGETS_MAX, lock};
 use crate::mailbox::Lane;
@@ -58,7 +59,8 @@ struct Incoming {
 /// See the module. Pure: bytes are put into [`Self::space`] by a connection or a simulation.
 pub(crate) struct Inbound {
     session: Arc<Session>,
-    asks: Arc<Asks>,
+    /// Weak, so that closing the session fails all who wait at once.
+    asks: Weak<Asks>,
     lane: Lane,
     targets: Vec<Option<Target>>,
     current: Option<usize>,
@@ -80,7 +82,7 @@ pub(crate) struct Inbound {
 impl Inbound {
     pub(crate) fn new(session: &Arc<Session>, lane: Lane) -> Option<Self> {
         Some(Self {
-            asks: session.asks()?,
+            asks: Arc::downgrade(&session.asks()?),
             session: Arc::clone(session),
             lane,
             targets: Vec::new(),
@@ -360,7 +362,7 @@ impl Inbound {
         match header.kind {
             Kind::Reply => {
                 self.session.credit_of_reply(header.flags, header.target);
-                self.asks.resolve(header.id, header.ask, Err(Fault::TooLarge));
+                self.resolve(header.id, header.ask, Err(Fault::TooLarge));
             }
             Kind::Tell | Kind::Ask => self.path(header)?.fail(Fault::TooLarge),
             _ => {}
@@ -393,13 +395,13 @@ impl Inbound {
             Kind::Reply => {
                 self.session.credit_of_reply(header.flags, header.target);
                 let answered = Answered { body: body.to_vec(), blobs };
-                self.asks.resolve(header.id, header.ask, Ok(answered));
+                self.resolve(header.id, header.ask, Ok(answered));
                 return Ok(());
             }
             Kind::Fail => {
                 self.session.credit_of_reply(header.flags, header.target);
                 let fault = Fault::of(body.first().copied().unwrap_or_default());
-                self.asks.resolve(header.id, header.ask, Err(fault));
+                self.resolve(header.id, header.ask, Err(fault));
                 return Ok(());
             }
             _ => {}
@@ -418,6 +420,12 @@ impl Inbound {
             target.sink.push(Arrived { body, blobs, path, left });
         }
         Ok(())
+    }
+
+    fn resolve(&self, id: u64, ask: u32, outcome: Outcome) {
+        if let Some(asks) = self.asks.upgrade() {
+            asks.resolve(id, ask, outcome);
+        }
     }
 
     fn urgent(&mut self, header: &Header, body: &[u8]) -> Result<(), Malformed> {

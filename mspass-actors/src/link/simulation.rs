@@ -1,16 +1,18 @@
-//! Two ends of a session over a network that delays, cuts bytes anywhere, stalls, and crashes;
-//! every run follows from a printed seed.
+//! Two ends of a session over a network that delays, cuts bytes anywhere, says things twice,
+//! stalls, and crashes; and one end's view of a peer through breaks and silences. Every run
+//! follows from a printed seed.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use bytes::Bytes;
 use proptest::prelude::*;
 use tokio::sync::oneshot;
 
 use super::*;
-use crate::node::Home;
-use crate::wire::Blob;
+use crate::node::{Home, Peer};
+use crate::wire::{Blob, HEADER_BYTES};
 
 const CREDITS: u32 = 8;
 
@@ -135,6 +137,7 @@ fn flow(ends: &mut [End; 2], pipes: &mut [[Pipe; 2]; 2], from: usize, lane: Lane
     let pipe = &mut pipes[from][lane as usize].0;
     let mut out = Vec::new();
     let piece = lock(&ends[from].session.lane(lane).outbox).take(&mut out);
+    pipe.extend(urgent_of(&out));
     pipe.extend(out);
     pipe.extend(piece.unwrap_or_default());
     assert!(pipe.len() as u64 <= window_of(lane) + (64 << 10), "more than the window");
@@ -185,7 +188,7 @@ fn run(seed: u64) {
                 ends[end].work(dice.roll(1 << 20));
             }
             ends.iter_mut().for_each(End::resolve);
-            if ends.iter().all(|end| end.asked.is_empty() && lock(&end.desk).work.is_empty()) {
+            if is_quiet(&ends, &pipes) {
                 break;
             }
         }
@@ -205,6 +208,30 @@ fn run(seed: u64) {
     }
 }
 
+/// Whether nothing is under way any more.
+fn is_quiet(ends: &[End; 2], pipes: &[[Pipe; 2]; 2]) -> bool {
+    let queued =
+        |end: &End| end.session.lanes.iter().map(|lane| lock(&lane.outbox).queued()).sum::<usize>();
+    pipes.iter().flatten().all(|pipe| pipe.0.is_empty())
+        && ends
+            .iter()
+            .all(|end| queued(end) == 0 && end.asked.is_empty() && lock(&end.desk).work.is_empty())
+}
+
+/// The urgent frames at the front of what is sent, which may come twice.
+fn urgent_of(out: &[u8]) -> &[u8] {
+    let mut at = 0;
+    while let Some(head) = out[at..].first_chunk::<HEADER_BYTES>() {
+        let header = Header::decode(head).unwrap();
+        // Opening is answered once; the rest says how things stand, however often.
+        if header.kind.is_counted() || header.kind == Kind::Open {
+            break;
+        }
+        at += HEADER_BYTES + header.length as usize;
+    }
+    &out[..at]
+}
+
 /// What holds at every moment.
 fn check(ends: &[End; 2]) {
     for end in ends {
@@ -218,11 +245,136 @@ fn check(ends: &[End; 2]) {
     }
 }
 
+/// Breaks, resumptions and silences of one peer, seen from here.
+fn follow(seed: u64) {
+    let mut dice = Dice(seed | 1);
+    let home = Home::local();
+    let link = home.link("there", 7, &[]).unwrap();
+    let peer = Peer::new(home.clone(), Arc::clone(&link));
+    let mut watch = watched(async move { peer.down().await });
+    let (mut now, mut downs, mut heard, mut broken) = (Duration::ZERO, 0, Duration::ZERO, None);
+    let mut session: Option<Arc<Session>> = None;
+    for _ in 0..400 {
+        now += Duration::from_millis(dice.roll(1_500));
+        let before = link.state();
+        match dice.roll(8) {
+            0 => {
+                let other = Session::new(dice.roll(99), true, home.clone());
+                let taken = link.attach(&other, home.hello(Lane::Control), now);
+                assert_eq!(taken, before != State::Down, "down is final");
+                if taken {
+                    assert!(session.replace(other).is_none_or(|old| !old.is_open()));
+                    (heard, broken) = (now, None);
+                }
+            }
+            1 => {
+                if let Some(session) = session.take() {
+                    link.detach(&session, now);
+                    broken = Some(now);
+                }
+            }
+            2..=4 => {
+                if let Some(session) = &session {
+                    session.hear(u64::try_from(now.as_millis()).unwrap());
+                    heard = now;
+                }
+            }
+            _ => {
+                if link.tick(now) == Tick::Down {
+                    home.fence("there", 7);
+                    downs += 1;
+                }
+                let silent = now - heard >= SILENCE_MAX;
+                let gone = silent || broken.is_some_and(|at| now - at >= RESUME_MAX);
+                // A peer that was never linked is not looked after here.
+                let linked = lock(&link.hello).is_some();
+                assert!(!(gone && linked) || link.state() == State::Down, "it is noticed");
+            }
+        }
+        assert!(before != State::Down || link.state() == State::Down, "down is final");
+        assert_eq!(watch.poll(), link.state() == State::Down, "watchers know at once");
+    }
+    assert!(downs <= 1, "told once");
+    assert!(home.is_fenced("there", 7) == (downs == 1) && !home.is_fenced("there", 8));
+}
+
+/// A future that is asked by hand whether it is done; it is not asked again after that.
+struct Watched(Option<std::pin::Pin<Box<dyn Future<Output = ()>>>>);
+
+fn watched(future: impl Future<Output = ()> + 'static) -> Watched {
+    Watched(Some(Box::pin(future)))
+}
+
+impl Watched {
+    fn poll(&mut self) -> bool {
+        let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+        let done =
+            self.0.as_mut().is_none_or(|future| future.as_mut().poll(&mut context).is_ready());
+        if done {
+            self.0 = None;
+        }
+        done
+    }
+}
+
+/// Bytes that no honest peer sends: damaged, left out, doubled, or made up with right checksums.
+fn tamper(seed: u64) {
+    let mut dice = Dice(seed | 1);
+    let mut end = End::new(true);
+    let lane = if dice.roll(2) == 0 { Lane::Bulk } else { Lane::Control };
+    let opening = Opening { actor: "desk".into(), message: "message".into(), version: 1 };
+    let mut bytes = Vec::new();
+    for sequence in 1..40 {
+        let kinds = [1, 1, 2, 2, 3, 4, 5, 16, 17, 18, 19, 20, 22, 23, 24, 25];
+        let body = match dice.roll(4) {
+            0 => rmp_serde::to_vec_named(&opening).unwrap(),
+            1 => rmp_serde::to_vec_named(&(dice.roll(9), Blob::default())).unwrap(),
+            _ => (0..dice.roll(200)).map(|_| dice.roll(256) as u8).collect(),
+        };
+        let mut head = Header::new(Kind::Ping).encode();
+        let length = if dice.roll(9) == 0 { dice.roll(1 << 32) as u32 } else { body.len() as u32 };
+        head[..4].copy_from_slice(&length.to_le_bytes());
+        head[4] =
+            if dice.roll(9) == 0 { dice.roll(256) as u8 } else { kinds[dice.roll(16) as usize] };
+        head[5] = dice.roll(8) as u8;
+        head[6] = dice.roll(3) as u8;
+        head[8] = dice.roll(3) as u8;
+        head[16] = dice.roll(256) as u8;
+        head[24..28].copy_from_slice(&u32::to_le_bytes(sequence));
+        let sum = crc32c::crc32c(&head[..32]);
+        head[32..].copy_from_slice(&sum.to_le_bytes());
+        bytes.extend_from_slice(&head);
+        bytes.extend_from_slice(&body);
+    }
+    let inbound = &mut end.inbound[lane as usize];
+    let mut bytes = &bytes[..];
+    while !bytes.is_empty() {
+        let space = inbound.space();
+        let taken = space.len().min(bytes.len()).min(1 + dice.roll(500) as usize);
+        assert!(taken > 0, "a reader always has room");
+        space[..taken].copy_from_slice(&bytes[..taken]);
+        bytes = &bytes[taken..];
+        if inbound.filled(taken).is_err() {
+            return;
+        }
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
 
     #[test]
     fn a_session_keeps_its_promises(seed: u64) {
         run(seed);
+    }
+
+    #[test]
+    fn down_is_final_and_told_once(seed: u64) {
+        follow(seed);
+    }
+
+    #[test]
+    fn no_bytes_are_trusted(seed: u64) {
+        tamper(seed);
     }
 }

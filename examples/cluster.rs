@@ -57,7 +57,6 @@ fn main() -> ExitCode {
         desktop: options.desktop,
         cluster: options.cluster,
         worker_child: options.worker_child,
-        prefix: Vec::new(),
         workflow: NAME.to_owned(),
         parameters: serde_json::to_string(&options.prepare).unwrap_or_default(),
     };

@@ -11,7 +11,9 @@ use mspass_actors::mailbox::{MailError, Mailbox};
 use mspass_actors::runtime::Waiter;
 
 use super::find::{SCHEDULER, await_role_within, follow_store};
-use super::messages::{AskCluster, AskProgress, DrainJob, JobRequest, Progress, Refusal, Submit};
+use super::messages::{
+    AskCluster, AskProgress, ClusterStatus, DrainJob, JobRequest, Progress, Refusal, Submit,
+};
 use super::node::{Member, connect};
 use super::workflows::Workflows;
 use super::{ClusterProgram, failed, incarnation, status};
@@ -32,16 +34,17 @@ pub(super) fn drive(
     sample: &Path,
     workflows: &Workflows,
 ) -> Result<u8> {
-    follow_job(program, settings, sample, workflows, &mut || 0)
+    follow_job(program, settings, sample, workflows, &mut || Ok(0))
 }
 
-/// The same; `peak` gives the largest memory that a process of the cluster took.
+/// The same; `look` gives the largest memory that a process of the cluster took so far, or says
+/// that it cannot go on.
 pub(super) fn follow_job(
     program: &ClusterProgram,
     settings: &Settings,
     sample: &Path,
     workflows: &Workflows,
-    peak: &mut dyn FnMut() -> u64,
+    look: &mut dyn FnMut() -> Result<u64>,
 ) -> Result<u8> {
     let ClusterProgram { desktop, workflow, parameters, .. } = program;
     let job = Job::begin(desktop, sample)?;
@@ -67,14 +70,14 @@ pub(super) fn follow_job(
     let _http = status::serve(settings, &member)?;
     let store = follow_store(&member.node, settings, waiter);
     let mut line = Line { settings, member: &member, request, scheduler: None };
-    let status = line.follow(job.bar(), &interrupt, peak)?;
+    let status = line.follow(job.bar(), &interrupt, look)?;
     let outcome = Outcome {
         stage: &stage,
         status,
         database: database(&store),
         database_name: settings.store_name(),
         exit_code: interrupt.exit_code(),
-        peak_rss_bytes: peak().max(crate::desktop::peak_rss_bytes()),
+        peak_rss_bytes: look()?.max(crate::desktop::peak_rss_bytes()),
     };
     job.conclude(outcome)
 }
@@ -158,7 +161,7 @@ impl Line<'_> {
         &mut self,
         bar: &Bar,
         interrupt: &Interrupt,
-        peak: &mut dyn FnMut() -> u64,
+        look: &mut dyn FnMut() -> Result<u64>,
     ) -> Result<JobStatus> {
         let mut draining = false;
         let mut last: Option<JobStatus> = None;
@@ -187,22 +190,21 @@ impl Line<'_> {
                 draining = true;
                 self.drain();
             }
-            peak();
+            look()?;
             interrupt.pause(POLL);
         }
     }
 }
 
-/// The state of a running cluster, as JSON text.
+/// The state of a running cluster.
 pub(super) async fn cluster_status(
     node: mspass_actors::node::Node,
     settings: Settings,
-) -> std::result::Result<String, String> {
+) -> std::result::Result<ClusterStatus, String> {
     let peer = super::find::reach(&node, &settings, Role::Scheduler).await?;
     let asked = async {
         let mailbox = peer.lookup::<AskCluster>(SCHEDULER).await?;
         mailbox.ask(AskCluster, DEADLINE).await
     };
-    let status = asked.await.map_err(|error| error.to_string())?;
-    serde_json::to_string_pretty(&status).map_err(|error| error.to_string())
+    asked.await.map_err(|error| error.to_string())
 }

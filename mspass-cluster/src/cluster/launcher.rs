@@ -12,7 +12,7 @@ use super::{ClusterProgram, failed};
 use crate::desktop::signals::Interrupt;
 use crate::error::{Error, Result};
 use crate::options::{Role, Settings};
-use crate::process::{ChildSpec, Event, RestartLimits, Supervisor};
+use crate::process::{ChildSpec, Event, Exit, RestartLimits, Supervisor};
 
 /// How long roles other than workers get to end.
 const GRACE: Duration = Duration::from_secs(10);
@@ -106,6 +106,13 @@ impl Children {
                 return Err(failed(format!("{name} does not stay up: {exit}; see its log")));
             }
         }
+        let children = self.supervisor.children();
+        let workers = children.iter().filter(|child| self.workers.contains(&child.name));
+        let broke = |exit: &Option<Exit>| !matches!(exit, None | Some(Exit::Code(0)));
+        let mut gone = workers.peekable();
+        if gone.peek().is_some() && gone.all(|child| !child.alive && broke(&child.last_exit)) {
+            return Err(failed("no worker stays up; see their logs"));
+        }
         Ok(())
     }
 
@@ -122,16 +129,15 @@ pub(super) fn launch(
     sample: &Path,
     workflows: &Workflows,
 ) -> Result<u8> {
-    let mut children = start(settings, &program.prefix)?;
+    let mut children = start(settings, &[])?;
     let workdir = settings.workdir.clone();
-    let ended = follow_job(program, settings, sample, workflows, &mut || children.peak(&workdir));
-    // A role that could not be started says why better than those who wait for it.
-    let given_up = children.given_up();
+    let mut look = || {
+        children.given_up()?;
+        Ok(children.peak(&workdir))
+    };
+    let ended = follow_job(program, settings, sample, workflows, &mut look);
     children.stop();
-    match (ended, given_up) {
-        (Err(Error::Cluster(_)), Err(reason)) => Err(reason),
-        (ended, _) => ended,
-    }
+    ended
 }
 
 /// Starts a cluster and keeps it up until it is told to end.

@@ -19,7 +19,8 @@ pub(super) fn serve(settings: &Settings, member: &Member) -> Result<HttpServer> 
             waiter.spawn(async move {
                 let _ = answer.send(cluster_status(node, settings).await);
             });
-            answered.await.unwrap_or_else(|_| Err("this process ends".to_owned()))
+            let status = answered.await.unwrap_or_else(|_| Err("this process ends".to_owned()))?;
+            serde_json::to_string_pretty(&status).map_err(|error| error.to_string())
         })
     });
     let token = member.secret.token();

@@ -43,6 +43,14 @@ pub enum Error {
         /// The id, 24 hexadecimal digits.
         id: String,
     },
+    /// An object that is not there, or may not be read or written.
+    #[error("object {url}: {reason}")]
+    Object {
+        /// Its address.
+        url: String,
+        /// What is wrong.
+        reason: String,
+    },
     /// A saved waveform whose document contradicts itself or its samples; nothing was read.
     #[error("waveform {id}: {reason}")]
     Waveform {

@@ -59,14 +59,14 @@ pub(super) fn begin(database: &Database, stage: &Stage, now: UtcTime) -> Result<
         let alg = Derived::new("algorithm").text(&step.name).text(&step.parameters);
         documents.push(doc! {
             "_id": id.object_id(), "job_id": job_id(stage.job()), "job_name": stage.job(),
-            "alg_name": &step.name, "alg_id": alg.object_id().to_hex(),
+            "alg_name": &step.name, "alg_id": alg.object_id(),
             "parameters": &step.parameters, "time": now.seconds(), "step": number as i32,
         });
     }
     // The head comes last: with it the run is known.
     documents.push(doc! {
         "_id": head, "job_id": job_id(stage.job()), "job_name": stage.job(),
-        "alg_name": "mspass job", "alg_id": head.to_hex(),
+        "alg_name": "mspass job", "alg_id": head,
         "parameters": serde_json::to_string(&steps).unwrap_or_default(),
         "time": now.seconds(), "process_id": &name,
     });

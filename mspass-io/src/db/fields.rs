@@ -6,7 +6,7 @@ use mspass_core::metadata::Value;
 use mspass_core::series::{Gaps, TimeAxis, TimeStandard};
 use mspass_core::{Hertz, Metadata, SeedId, UtcTime};
 
-use super::value::{from_bson, metadata_document};
+use super::value::from_bson;
 use crate::error::{Error, Result};
 
 /// Keys that say what the fields of a datum say; all others of a document are its metadata.
@@ -125,13 +125,13 @@ pub(super) fn metadata(document: &Document) -> Metadata {
     metadata
 }
 
-/// Metadata as a document, without the place where samples were and without the `_id`.
-pub(super) fn lasting_metadata(metadata: &Metadata) -> Document {
-    let mut document = metadata_document(metadata);
-    for key in OF_PLACE.iter().chain(&["_id"]) {
-        document.remove(key);
-    }
-    document
+/// Whether a key of metadata is saved as it stands: no field says it, it is not the place where the
+/// samples were, and no link to what was kept of an earlier state.
+pub(super) fn is_lasting(key: &str) -> bool {
+    let links = ["_id", "elog_id", "history_object_id"];
+    let codes = ["net", "sta", "loc", "chan"];
+    let of_fields = OF_FIELDS.contains(&key) && !codes.contains(&key);
+    !(of_fields || OF_PLACE.contains(&key) || links.contains(&key))
 }
 
 /// The SEED id of a document; codes that it lacks are empty.

@@ -6,14 +6,20 @@ pub mod id;
 pub mod inventory;
 pub mod normalize;
 mod remains;
+pub mod schema;
+pub mod upkeep;
 mod value;
 mod waveform;
 pub mod waveforms;
 
 pub use remains::{abortion_document, cemetery_document, elog_document, log_documents};
+pub use schema::{Mode, Schema};
 pub use value::{from_bson, metadata_document, to_bson};
 pub use waveform::{Waveform, encode_samples, waveform_document, wf_time_series_document};
-pub use waveforms::{GapPolicy, Pieces, ReadOptions, Waveforms};
+pub use waveforms::{
+    FileForm, GapPolicy, Outcome, Pieces, ReadOptions, SaveOptions, Storage, Waveforms, cremate,
+    mummify,
+};
 
 /// Collections by name.
 pub mod collection {
@@ -35,6 +41,8 @@ pub mod collection {
     pub const ABORTIONS: &str = "abortions";
     /// What jobs did.
     pub const HISTORY_GLOBAL: &str = "history_global";
+    /// What single data went through.
+    pub const HISTORY_OBJECT: &str = "history_object";
     /// All collections that a job writes documents of its own into.
     pub const OF_JOBS: [&str; 5] = [WF_TIME_SERIES, ELOG, CEMETERY, ABORTIONS, HISTORY_GLOBAL];
 }

@@ -1,14 +1,18 @@
 //! The data that `wf_` collections hold.
 
+use std::collections::HashSet;
+
 use bson::oid::ObjectId;
 use bson::{Bson, Document, doc};
 use bytes::Bytes;
 use mspass_core::series::{Gaps, Sampled, Seismogram, TimeAxis};
-use mspass_core::{ErrorLog, History, SeedId, TimeSeries};
+use mspass_core::{ErrorLog, History, SeedId, Severity, TimeSeries};
 
 use super::collection::{WF_SEISMOGRAM, WF_TIME_SERIES};
 use super::fields;
 use super::id::to_object_id;
+use super::schema::Schema;
+use super::value::to_bson;
 use crate::error::Result;
 
 /// A datum that has a `wf_` collection: [`TimeSeries`] and [`Seismogram`].
@@ -128,9 +132,36 @@ fn with_gaps(mut document: Document, gaps: &Gaps) -> Document {
 }
 
 /// All keys of a datum but `_id` and those that say where its samples are; `extra` keys win over
-/// metadata of the same name, those of its fields over both.
+/// metadata of the same name, those of its fields over both. Aliases become the names of the
+/// shipped schema, copies of `site`, `channel` and `source` are left out.
 pub fn waveform_document<T: Waveform>(datum: &T, extra: &Document) -> Document {
-    let mut document = fields::lasting_metadata(datum.metadata());
+    savable_document(&Schema::mspass(), datum, extra, &mut ErrorLog::default())
+}
+
+/// The same by any schema. A read-only key that was changed is saved as `READONLYERROR_<key>`,
+/// which the log tells; one that was not is left out.
+pub(super) fn savable_document<T: Waveform>(
+    schema: &Schema,
+    datum: &T,
+    extra: &Document,
+    log: &mut ErrorLog,
+) -> Document {
+    let mut document = Document::new();
+    let modified: HashSet<&str> = datum.metadata().modified().collect();
+    for (name, value) in datum.metadata().iter() {
+        let key = schema.unique_name(T::KIND, schema.unique_name(T::COLLECTION, name));
+        if schema.is_copy(name) || !fields::is_lasting(key) {
+            continue;
+        }
+        if !schema.is_readonly(T::KIND, key) {
+            document.insert(key, to_bson(value));
+        } else if modified.contains(name) {
+            let saved_as = format!("READONLYERROR_{key}");
+            let message = format!("{key} is read-only, but was changed: saved as {saved_as}");
+            log.push("save", Severity::Complaint, message);
+            document.insert(saved_as, to_bson(value));
+        }
+    }
     document.extend(extra.clone());
     document.extend(datum.header());
     document

@@ -10,6 +10,7 @@ pub mod embedded;
 pub mod memory;
 pub mod mongo;
 mod name;
+pub mod objects;
 mod prepare;
 mod select;
 
@@ -26,6 +27,7 @@ use crate::error::Result;
 pub use embedded::{EmbeddedOptions, EmbeddedStore};
 pub use memory::MemoryStore;
 pub use name::{DatabaseName, MongoUri};
+pub use objects::Objects;
 
 pub(crate) use prepare::prepare;
 

@@ -8,9 +8,9 @@ use bson::Document;
 use bson::oid::ObjectId;
 use bytes::Bytes;
 
+use super::Waveforms;
 use crate::db::fields::{count, refused};
 use crate::error::{Error, Result};
-use crate::store::Database;
 
 /// Bytes of one waveform read into memory at most.
 pub(super) const BYTES_MAX: u64 = 8 << 30;
@@ -22,6 +22,8 @@ pub(super) enum Place {
     Blob(ObjectId),
     /// A file, from a byte on.
     File { path: PathBuf, foff: u64 },
+    /// An object, from a byte on.
+    Object { url: String, foff: u64 },
 }
 
 /// In which form samples are.
@@ -48,6 +50,11 @@ impl Place {
                 id.map(Self::Blob).map_err(|error| refused(document, error.to_string()))
             }
             "file" => Ok(Self::File { path: path_of(document)?, foff: foff()? }),
+            "url" => {
+                let url = document.get_str("url");
+                let url = url.map_err(|error| refused(document, error.to_string()))?;
+                Ok(Self::Object { url: url.to_owned(), foff: foff()? })
+            }
             mode => {
                 Err(refused(document, format!("samples of storage_mode '{mode}' cannot be read")))
             }
@@ -59,6 +66,7 @@ impl Place {
         match self {
             Self::Blob(id) => format!("blob {id}"),
             Self::File { path, .. } => path.display().to_string(),
+            Self::Object { url, .. } => url.clone(),
         }
     }
 
@@ -66,14 +74,15 @@ impl Place {
     pub(super) fn foff(&self) -> u64 {
         match self {
             Self::Blob(_) => 0,
-            Self::File { foff, .. } => *foff,
+            Self::File { foff, .. } | Self::Object { foff, .. } => *foff,
         }
     }
 
     /// `length` bytes, or all that there are; fewer where there are not so many.
-    pub(super) fn bytes(&self, database: &Database, length: Option<u64>) -> Result<Bytes> {
+    pub(super) fn bytes(&self, waveforms: &Waveforms, length: Option<u64>) -> Result<Bytes> {
         match self {
-            Self::Blob(id) => database.blobs.read(*id),
+            Self::Blob(id) => waveforms.database.blobs.read(*id),
+            Self::Object { url, foff } => waveforms.objects.read(url, *foff, length),
             Self::File { path, foff } => read_file_part(path, *foff, length),
         }
     }

@@ -6,10 +6,11 @@ use std::collections::VecDeque;
 use bson::oid::ObjectId;
 use bson::{Document, doc};
 use mspass_core::series::Ensemble;
-use mspass_core::{History, Life, Severity};
+use mspass_core::{ErrorLog, History, Life, Severity};
 
 use super::{GapPolicy, Waveforms};
 use crate::db::id::to_document_id;
+use crate::db::schema::Mode;
 use crate::db::waveform::Waveform;
 use crate::error::{Error, Result};
 use crate::format::mseed::MayPass;
@@ -21,6 +22,8 @@ use crate::store::{Cursor, Find};
 pub struct ReadOptions {
     /// The collection; by default that of the kind of datum.
     pub collection: Option<String>,
+    /// How strictly the schema holds.
+    pub mode: Mode,
     /// What becomes of gaps.
     pub gaps: GapPolicy,
     /// A datum with another `data_tag` is dead.
@@ -34,6 +37,12 @@ impl ReadOptions {
     #[must_use]
     pub fn collection(self, collection: impl Into<String>) -> Self {
         Self { collection: Some(collection.into()), ..self }
+    }
+
+    /// In this mode.
+    #[must_use]
+    pub fn mode(self, mode: Mode) -> Self {
+        Self { mode, ..self }
     }
 
     /// With `gaps` as they say.
@@ -74,7 +83,8 @@ impl Waveforms {
     ///
     /// let database = Database::of(Arc::new(MemoryStore::new()));
     /// let seed_id = "YA.UV05.00.HHZ".parse()?;
-    /// let trace = TimeSeries::new(seed_id, UtcTime::default(), Hertz::new(20.0)?, vec![1.0, -2.0]);
+    /// let rate = Hertz::new(20.0)?;
+    /// let trace = TimeSeries::new(seed_id, UtcTime::default(), rate, vec![1.0, -2.0]);
     /// let id = ObjectId::new();
     /// database.blobs.put(&[Blob { id, bytes: encode_samples(&trace.samples) }])?;
     /// let document = wf_time_series_document(id, &trace, &doc! {});
@@ -142,6 +152,13 @@ impl Waveforms {
             datum.set_life(Life::Dead);
             return Ok(vec![datum]);
         }
+        let (mut checked, mut found) = (document.clone(), ErrorLog::default());
+        let collection = options.collection_of::<T>();
+        let sound = self.schema.check(collection, &mut checked, options.mode, &mut found);
+        if let Err(reason) = sound {
+            return Ok(vec![stillborn(document, reason)]);
+        }
+        let document = &checked;
         let pieces = match self.pieces::<T>(document) {
             Ok(pieces) => pieces,
             Err(error) if is_of_datum(&error) => {
@@ -155,6 +172,7 @@ impl Waveforms {
         };
         let mut data = options.gaps.apply(pieces.data);
         for datum in &mut data {
+            datum.log_mut().append(&found);
             for error in &pieces.errors {
                 datum.log_mut().push("read", Severity::Suspect, error.to_string());
             }
@@ -227,6 +245,7 @@ impl<T: Waveform> Iterator for WaveformCursor<T> {
 fn is_of_datum(error: &Error) -> bool {
     match error {
         Error::Waveform { .. } | Error::NoBlob { .. } | Error::Format { .. } => true,
+        Error::Object { .. } => true,
         Error::File { source, .. } => !MayPass::from(source).0,
         _ => false,
     }

@@ -44,7 +44,7 @@ impl Waveforms {
         let sample_bytes = (T::COMPONENTS * size_of::<f64>()) as u64;
         let due = npts.saturating_mul(sample_bytes);
         let is_blob = matches!(place, Place::Blob(_));
-        let bytes = place.bytes(&self.database, (!is_blob).then_some(due))?;
+        let bytes = place.bytes(self, (!is_blob).then_some(due))?;
         let held = bytes.len() as u64;
         if held != due {
             let samples = held / sample_bytes;
@@ -101,14 +101,14 @@ impl Waveforms {
 
     fn contents(&self, document: &Document, place: &Place, form: Form) -> Result<Contents> {
         if form == Form::Sac {
-            return Ok(sac::read(&place.bytes(&self.database, None)?));
+            return Ok(sac::read(&place.bytes(self, None)?));
         }
         let nbytes = count(document, "nbytes")?;
         match place {
             Place::File { path, foff } => {
                 Ok(read_records(Records::open(path)?.within(*foff, nbytes)))
             }
-            Place::Blob(_) => Ok(read_mseed(&place.bytes(&self.database, Some(nbytes))?)),
+            _ => Ok(read_mseed(&place.bytes(self, Some(nbytes))?)),
         }
     }
 }

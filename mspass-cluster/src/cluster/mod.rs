@@ -83,7 +83,8 @@ fn play(program_of: &ClusterProgram, sample: &Path, workflows: Workflows) -> Res
         prefix: Vec::new(),
     };
     let settings = part.settings()?;
-    if part.worker_child.is_none() && settings.roles.is_empty() {
+    let whole = settings.roles.is_empty() || settings.roles == Role::ALL;
+    if part.worker_child.is_none() && whole {
         tell("error");
         return launcher::launch(program_of, &settings, sample, &workflows);
     }

@@ -50,8 +50,8 @@ pub struct ClusterProgram {
 /// Plays the roles that were asked for, or starts a whole cluster here and runs the job on it; the
 /// program's exit code is the job's.
 ///
-/// [`arguments`](crate::process::arguments) must have been called before anything else. `sample` is processed when no
-/// archive was named.
+/// [`arguments`](crate::process::arguments) must have been called before anything else. `sample` is
+/// processed when no archive was named.
 pub fn run(program_of: &ClusterProgram, sample: &Path, workflows: Workflows) -> ExitCode {
     match play(program_of, sample, workflows) {
         Ok(code) => ExitCode::from(code),

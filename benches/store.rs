@@ -10,6 +10,7 @@
 //! | operation | peer | here | limit of the machine |
 //! |---|---|---|---|
 //! | upsert 500, documents/s | 95,000 | 88,000 | 2,600,000: a sync takes 0.19 ms |
+//! | insert 2,000 (370 bytes, new), documents/s | | | 2,600,000 |
 //! | upsert one, documents/s | 2,310 | 4,320 | 5,200: a sync each |
 //! | find by `_id`, documents/s | 2,020 | 155,000 | 1,000,000: down a tree in memory, 1 us |
 //! | find 200 by an index, documents/s | | 394,000 | 1,000,000 |
@@ -29,13 +30,14 @@ use std::path::Path;
 
 use bson::oid::ObjectId;
 use bson::{Document, doc};
-use criterion::{Criterion, Throughput};
+use criterion::{BatchSize, Criterion, Throughput};
 use mspass_io::db::encode_samples;
 use mspass_io::db::id::Derived;
 use mspass_io::store::{Blob, Database, DatabaseName, Find};
 
 const BATCH: usize = 500;
 const BATCHES: usize = 40;
+const INSERTED: usize = 2_000;
 const STATIONS: usize = 100;
 const BLOBS: usize = 42;
 const BLOB_NPTS: usize = 72_000; // an hour at 20 Hz
@@ -105,6 +107,49 @@ fn documents(criterion: &mut Criterion, database: &Database) {
     group.finish();
 }
 
+/// A document like those of wf_TimeSeries, 370 bytes.
+fn waveform(number: usize) -> Document {
+    let mut document = document(number);
+    document.insert("calib", 1.0);
+    document.insert("site_id", id("site", number % STATIONS));
+    document.insert("note", "x".repeat(11));
+    document
+}
+
+/// Inserts of new documents in batches, and point queries by an index.
+fn inserts(criterion: &mut Criterion, database: &Database) {
+    let store = &*database.documents;
+    let bytes = bson::serialize_to_vec(&waveform(0)).expect("a document").len();
+    println!("documents of {bytes} bytes");
+    store.delete("inserts", &doc! {}).expect("the database is writable");
+    let mut group = criterion.benchmark_group("inserts");
+    group.sample_size(20);
+    group.throughput(Throughput::Elements(INSERTED as u64));
+    let mut next = 0;
+    group.bench_function("insert_2000", |bencher| {
+        bencher.iter_batched(
+            || {
+                next += INSERTED;
+                (next - INSERTED..next).map(waveform).collect::<Vec<Document>>()
+            },
+            |batch| store.insert("inserts", &batch).expect("an insert"),
+            BatchSize::LargeInput,
+        );
+    });
+    store.create_index("inserts", &doc! { "gridfs_id": 1 }).expect("an index");
+    let mut numbers = (0..next).cycle().step_by(7919);
+    group.throughput(Throughput::Elements(1));
+    group.bench_function("find_one_by_index", |bencher| {
+        bencher.iter(|| {
+            let number = numbers.next().expect("endless");
+            let find = Find::filter(doc! { "gridfs_id": id("blob", number) });
+            let mut found = store.find("inserts", &find).expect("a cursor");
+            assert!(black_box(found.next()).is_some_and(|document| document.is_ok()));
+        });
+    });
+    group.finish();
+}
+
 fn blobs(criterion: &mut Criterion, database: &Database) {
     let store = &*database.blobs;
     let samples: Vec<f64> = (0..BLOB_NPTS).map(|at| (at as f64).sin()).collect();
@@ -143,6 +188,7 @@ fn main() {
     let database = Database::open(&name).expect("the database opens");
     let mut criterion = Criterion::default().configure_from_args();
     documents(&mut criterion, &database);
+    inserts(&mut criterion, &database);
     blobs(&mut criterion, &database);
     criterion.final_summary();
     drop(database);

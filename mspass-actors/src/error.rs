@@ -36,6 +36,9 @@ pub enum Error {
     /// is in it.
     #[error("{0}")]
     Security(String),
+    /// Another node cannot be reached, or this one not listen.
+    #[error("{0}")]
+    Network(String),
     /// The operating system refused a thread.
     #[error("cannot start thread {name}: {source}")]
     Thread {

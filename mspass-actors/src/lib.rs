@@ -5,10 +5,14 @@ pub mod db_proxy;
 pub mod error;
 pub mod foreman;
 pub mod job;
+pub mod link;
 pub mod mailbox;
 pub mod node;
+pub mod roster;
 pub mod runtime;
 pub mod security;
+mod transport;
+pub mod wire;
 pub mod worker;
 pub mod workflow;
 

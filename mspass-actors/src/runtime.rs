@@ -14,6 +14,7 @@ pub struct Runtime {
     arbiter: actix::ArbiterHandle,
     system: actix::System,
     thread: Option<JoinHandle<()>>,
+    through_codec: bool,
 }
 
 impl fmt::Debug for Runtime {
@@ -38,7 +39,19 @@ impl Runtime {
             name: name.to_owned(),
             source: std::io::Error::other("its actor system did not start"),
         })?;
-        Ok(Self { arbiter, system, thread: Some(thread) })
+        Ok(Self { arbiter, system, thread: Some(thread), through_codec: false })
+    }
+
+    /// Sends what actors started from here get through the codec of links, also between neighbours:
+    /// for tests that what works in one process works in several.
+    #[must_use]
+    pub fn through_codec(mut self) -> Self {
+        self.through_codec = true;
+        self
+    }
+
+    pub(crate) fn is_through_codec(&self) -> bool {
+        self.through_codec
     }
 
     /// Runs `call` on the runtime's thread and waits for it; not for handlers.

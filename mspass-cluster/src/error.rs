@@ -30,6 +30,12 @@ pub enum Error {
         /// What the system said.
         error: std::io::Error,
     },
+    /// A flag or variable that cannot be, or that contradicts another.
+    #[error("{0}")]
+    Option(String),
+    /// Another process of the cluster was not found in time, or went away.
+    #[error("{0}")]
+    Cluster(String),
     /// The job ended before its end.
     #[error("the job failed: {0}; what was acknowledged is stored, the same command goes on")]
     Failed(String),
@@ -55,7 +61,7 @@ impl Error {
             _ => 2,
         };
         match self {
-            Self::Archive { .. } | Self::Workdir { .. } => 2,
+            Self::Archive { .. } | Self::Workdir { .. } | Self::Option(_) => 2,
             Self::Io(error) => io(error),
             Self::Actors(mspass_actors::Error::Store(error)) => io(error),
             Self::Actors(mspass_actors::Error::Step { .. } | mspass_actors::Error::Refused(_)) => 2,

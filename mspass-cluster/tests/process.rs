@@ -16,6 +16,7 @@ use mspass_cluster::process::{
     ChildSpec, Event, Exit, KeptWorker, MemoryLimit, RestartLimits, Supervisor, arguments,
     keep_worker, last_exit, own_program,
 };
+use mspass_io::store::mongo::{MongodOptions, MongodServer};
 
 const LONG: Duration = Duration::from_secs(20);
 
@@ -42,13 +43,14 @@ fn main() {
 
 fn checks(words: &[&str]) {
     let wanted = words.iter().find(|word| !word.starts_with('-'));
-    let all: [(&str, fn()); 10] = [
+    let all: [(&str, fn()); 11] = [
         ("a_killed_child_is_started_again_and_noted", a_killed_child_is_started_again_and_noted),
         ("a_child_that_fails_at_once_is_given_up", a_child_that_fails_at_once_is_given_up),
         ("work_done_and_bad_input_end_it", work_done_and_bad_input_end_it),
         ("who_does_not_end_when_asked_is_killed", who_does_not_end_when_asked_is_killed),
         ("children_die_with_a_killed_parent", children_die_with_a_killed_parent),
         ("a_stranger_dies_with_its_killed_parent", a_stranger_dies_with_its_killed_parent),
+        ("a_mongod_ends_with_the_shell_around_it", a_mongod_ends_with_the_shell_around_it),
         ("a_child_of_nobody_does_not_start", a_child_of_nobody_does_not_start),
         ("who_eats_too_much_is_killed", who_eats_too_much_is_killed),
         ("a_datum_that_takes_too_long_ends_its_worker", a_datum_that_takes_too_long),
@@ -245,6 +247,21 @@ fn a_stranger_dies_with_its_killed_parent() {
     parent.kill().unwrap();
     parent.wait().unwrap();
     until("it outlives its parent", || (!runs(stranger)).then_some(()));
+}
+
+fn a_mongod_ends_with_the_shell_around_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let options = MongodOptions::default().bound_by(own_program());
+    let server = MongodServer::start(folder.path(), &options).unwrap();
+    let mongod = fs::read_to_string(server.folder().join("pid")).unwrap().trim().parse().unwrap();
+    let stat = fs::read_to_string(format!("/proc/{mongod}/stat")).unwrap();
+    let (name, rest) = stat.rsplit_once(") ").unwrap();
+    assert!(name.ends_with("(mongod"), "{name}");
+    let shell: u32 = rest.split(' ').nth(1).unwrap().parse().unwrap();
+    assert_eq!(fs::read_to_string(format!("/proc/{shell}/comm")).unwrap(), "sh\n");
+    kill("-9", shell);
+    until("it outlives the shell", || (!runs(mongod)).then_some(()));
+    drop(server);
 }
 
 fn a_child_of_nobody_does_not_start() {

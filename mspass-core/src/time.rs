@@ -66,6 +66,21 @@ impl UtcTime {
         Some(Self((seconds + second) * NANOS_PER_SECOND + nanos))
     }
 
+    /// The last instant there is, in the year 2262; later ones saturate here.
+    pub const MAX: Self = Self(i64::MAX);
+
+    /// ISO 8601 text as [`str::parse`] takes it, but a year outside 1678 to 2261 saturates.
+    ///
+    /// ```
+    /// use mspass_core::UtcTime;
+    /// assert_eq!(UtcTime::parse_saturating("2599-12-31T23:59:59"), Ok(UtcTime::MAX));
+    /// assert!(UtcTime::parse_saturating("tomorrow").is_err());
+    /// ```
+    pub fn parse_saturating(text: &str) -> Result<Self> {
+        let nanos = parse_nanos(text)?.clamp(i128::from(i64::MIN), i128::from(i64::MAX));
+        Ok(Self(i64::try_from(nanos).unwrap_or(i64::MAX)))
+    }
+
     /// Nanoseconds since the epoch.
     pub const fn nanos(self) -> i64 {
         self.0
@@ -133,16 +148,20 @@ impl FromStr for UtcTime {
 
     /// ISO 8601 date or date and time; UTC where no offset stands.
     fn from_str(text: &str) -> Result<Self> {
-        let refuse = || Error::Time { text: text.to_owned() };
-        let nanos = if let Ok(timestamp) = text.parse::<jiff::Timestamp>() {
-            timestamp.as_nanosecond()
-        } else {
-            let civil: jiff::civil::DateTime = text.parse().map_err(|_| refuse())?;
-            let zoned = civil.to_zoned(jiff::tz::TimeZone::UTC).map_err(|_| refuse())?;
-            zoned.timestamp().as_nanosecond()
-        };
-        i64::try_from(nanos).map(Self).map_err(|_| refuse())
+        let refuse = |_| Error::Time { text: text.to_owned() };
+        i64::try_from(parse_nanos(text)?).map(Self).map_err(refuse)
     }
+}
+
+/// Nanoseconds of ISO 8601 text; UTC where no offset stands.
+fn parse_nanos(text: &str) -> Result<i128> {
+    let refuse = || Error::Time { text: text.to_owned() };
+    if let Ok(timestamp) = text.parse::<jiff::Timestamp>() {
+        return Ok(timestamp.as_nanosecond());
+    }
+    let civil: jiff::civil::DateTime = text.parse().map_err(|_| refuse())?;
+    let zoned = civil.to_zoned(jiff::tz::TimeZone::UTC).map_err(|_| refuse())?;
+    Ok(zoned.timestamp().as_nanosecond())
 }
 
 /// A closed span of time, both ends part of it, in seconds of some time standard.

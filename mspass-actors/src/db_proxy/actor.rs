@@ -14,6 +14,7 @@ use crate::clock;
 use crate::error::Result;
 use crate::mailbox::{Address, Context, Handler, Reply, start};
 use crate::runtime::{Runtime, spawn_thread};
+use crate::wire;
 
 /// Calls waiting or in work at most, in each mailbox of a proxy.
 pub const CALLS_MAX: usize = 256;
@@ -27,34 +28,54 @@ pub const CURSORS_MAX: usize = 256;
 pub const CURSOR_LEASE: Duration = Duration::from_secs(600);
 
 /// Open cursors of all clients.
-#[derive(Default)]
 pub(super) struct Cursors {
-    open: HashMap<u64, (Cursor, Instant)>,
+    open: HashMap<u64, Open>,
     last: u64,
 }
 
+struct Open {
+    cursor: Cursor,
+    /// Number of the page to be given next.
+    page: u64,
+    read: Instant,
+}
+
 impl Cursors {
-    /// Takes a cursor in; none beyond [`CURSORS_MAX`] once those long unread are closed.
+    /// None open; their keys begin after `last`, so that no key of an earlier proxy is met again.
+    pub(super) fn after(last: u64) -> Self {
+        Self { open: HashMap::new(), last }
+    }
+
+    /// Takes a cursor in whose first page was given; none beyond [`CURSORS_MAX`] once those long
+    /// unread are closed.
     pub(super) fn put(&mut self, cursor: Cursor, now: Instant) -> Option<u64> {
         if self.open.len() >= CURSORS_MAX {
-            self.open.retain(|_, (_, read)| now.duration_since(*read) < CURSOR_LEASE);
+            self.open.retain(|_, open| now.duration_since(open.read) < CURSOR_LEASE);
         }
         if self.open.len() >= CURSORS_MAX {
             return None;
         }
-        self.last += 1;
-        self.open.insert(self.last, (cursor, now));
+        self.last = self.last.wrapping_add(1);
+        self.open.insert(self.last, Open { cursor, page: 1, read: now });
         Some(self.last)
     }
 
-    /// Takes a cursor out to read it.
-    pub(super) fn take(&mut self, key: u64) -> Option<Cursor> {
-        self.open.remove(&key).map(|(cursor, _)| cursor)
+    /// Takes a cursor out to read this page of it.
+    pub(super) fn take(&mut self, key: u64, page: u64) -> Option<Cursor> {
+        if self.open.get(&key)?.page != page {
+            return None;
+        }
+        self.open.remove(&key).map(|open| open.cursor)
     }
 
     /// Puts a cursor back under its key.
-    pub(super) fn put_back(&mut self, key: u64, cursor: Cursor, now: Instant) {
-        self.open.insert(key, (cursor, now));
+    pub(super) fn put_back(&mut self, key: u64, page: u64, cursor: Cursor, now: Instant) {
+        self.open.insert(key, Open { cursor, page, read: now });
+    }
+
+    /// Ends a cursor.
+    pub(super) fn close(&mut self, key: u64) {
+        self.open.remove(&key);
     }
 }
 
@@ -82,7 +103,8 @@ impl DbProxy {
         let (calls, when_called) = channel();
         let (saves, when_saved) = channel();
         let queue = Arc::new(Mutex::new(when_called));
-        let cursors = Arc::new(Mutex::new(Cursors::default()));
+        let began = u64::try_from(clock::utc_now().nanos()).unwrap_or(0);
+        let cursors = Arc::new(Mutex::new(Cursors::after(began)));
         for number in 0..CALL_THREADS {
             let (queue, cursors) = (Arc::clone(&queue), Arc::clone(&cursors));
             let database = database.clone();
@@ -104,7 +126,7 @@ fn serve(database: &Database, queue: &Mutex<Receiver<Job>>, cursors: &Mutex<Curs
                 reply.send(calls::answer(database, cursors, *call, clock::now()));
             }
             Ok(Job::ReadBlob(ReadBlob(id), reply)) => {
-                reply.send(database.blobs.read(id).map_err(StoreFault::from));
+                reply.send(database.blobs.read(id).map(wire::Blob).map_err(StoreFault::from));
             }
             Err(_) => return,
         }

@@ -6,7 +6,7 @@ use std::time::Instant;
 use bson::Document;
 use mspass_io::store::{Cursor, Database, Find};
 
-use super::actor::Cursors;
+use super::actor::{CURSORS_MAX, Cursors};
 use super::messages::{Action, Answer, Packed, StoreCall, StoreFault};
 
 /// Documents in one page of a cursor at most.
@@ -26,17 +26,18 @@ pub(super) fn answer(
     Ok(match action {
         Action::Find(find) => {
             let cursor = store.find(name, &Find::from(find))?;
-            page(cursor, |rest| lock(cursors).put(rest, now).ok_or(StoreFault::NoCursor))?
+            let full = StoreFault::TooManyCursors(CURSORS_MAX);
+            page(cursor, |rest| lock(cursors).put(rest, now).ok_or(full))?
         }
-        Action::Next { cursor: key } => {
-            let cursor = lock(cursors).take(key).ok_or(StoreFault::NoCursor)?;
+        Action::Next { cursor: key, page: number } => {
+            let cursor = lock(cursors).take(key, number).ok_or(StoreFault::NoCursor)?;
             page(cursor, |rest| {
-                lock(cursors).put_back(key, rest, now);
+                lock(cursors).put_back(key, number + 1, rest, now);
                 Ok(key)
             })?
         }
         Action::Close { cursor } => {
-            drop(lock(cursors).take(cursor));
+            lock(cursors).close(cursor);
             Answer::Done
         }
         Action::Insert(documents) => Answer::of_values(store.insert(name, &unpack(documents))?),

@@ -1,4 +1,10 @@
-//! A database seen through the mailbox of its proxy: the same traits, wherever the store is.
+//! A database seen through the mailbox of its proxy: the same traits, wherever the store is, and
+//! through the death of the proxy's process too.
+//!
+//! A call without a reply is asked again, of the same proxy or of the one in its place, until its
+//! deadline. So every call must bear being done twice: documents get their ids here, an insert that
+//! finds its own document has inserted it, a page of a cursor is never asked for twice, and an
+//! update that adds to what is there ([`Error::Store`]) is left to the caller to repeat.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,26 +16,36 @@ use mspass_io::store::{Aggregate, Blob, BlobStore, Cursor, Database, DocumentSto
 use mspass_io::{Error, Result};
 
 use super::actor::DbProxy;
-use super::messages::{Action, Answer, Packed, PackedFind, ReadBlob, Save, StoreCall};
+use super::found::{FoundStore, StoreFinder, StoreMailboxes};
+use super::insert;
+use super::messages::{Action, Answer, Packed, ReadBlob, Save, StoreCall};
+use super::pages::Pages;
 use crate::mailbox::{Address, MailError, Mailbox, Message};
 use crate::runtime::Waiter;
 
-/// How long a store call may take.
+/// How long a store call may take, restarts of the proxy included.
 pub const STORE_DEADLINE: Duration = Duration::from_secs(300);
 
-/// The mailboxes of a db-proxy, with the means to wait for it on a thread that may block.
+/// Update operators whose effect is the same when applied twice.
+const REPEATABLE: [&str; 6] = ["$set", "$unset", "$min", "$max", "$addToSet", "$setOnInsert"];
+
+/// A db-proxy as a store, with the means to wait for it on a thread that may block.
 #[derive(Clone, Debug)]
 pub struct ProxyStore {
     waiter: Waiter,
-    calls: Mailbox<StoreCall>,
-    saves: Mailbox<Save>,
-    blobs: Mailbox<ReadBlob>,
+    found: FoundStore,
 }
 
 impl ProxyStore {
     /// The store behind a proxy of this process.
     pub fn new(waiter: Waiter, proxy: &Address<DbProxy>) -> Self {
-        Self { waiter, calls: proxy.mailbox(), saves: proxy.mailbox(), blobs: proxy.mailbox() }
+        Self { waiter, found: FoundStore::fixed(StoreMailboxes::of(proxy)) }
+    }
+
+    /// The store behind whichever proxy the [`StoreFinder`] names; calls wait until there is one.
+    pub fn following(waiter: Waiter) -> (StoreFinder, Self) {
+        let (finder, found) = FoundStore::following();
+        (finder, Self { waiter, found })
     }
 
     /// The store as a database.
@@ -37,21 +53,50 @@ impl ProxyStore {
         Database { documents: Arc::new(self.clone()), blobs: Arc::new(self.clone()) }
     }
 
-    /// Where to send outputs without waiting.
-    pub fn saves(&self) -> &Mailbox<Save> {
-        &self.saves
+    /// Stores an output.
+    ///
+    /// # Errors
+    /// When it could not be stored before the deadline; whether it was is not known then, and
+    /// storing it again changes nothing.
+    pub async fn save(&self, save: Save) -> Result<()> {
+        let asked = self.found.clone().ask(|store| &store.saves, save, STORE_DEADLINE);
+        let (saved, _) = asked.await.map_err(Error::store("db-proxy", "answer"))?;
+        Ok(saved?)
     }
 
-    fn wait<M: Message + Clone>(&self, mailbox: &Mailbox<M>, message: M) -> Result<M::Reply> {
-        let mailbox = mailbox.clone();
-        let asked = self.waiter.wait(async move { mailbox.ask(message, STORE_DEADLINE).await });
-        let reply = asked.unwrap_or(Err(MailError::Gone(M::TYPE)));
+    /// The reply, and whether the message may have been handled more than once.
+    fn wait<M: Message + Clone>(
+        &self,
+        pick: fn(&StoreMailboxes) -> &Mailbox<M>,
+        message: M,
+    ) -> Result<(M::Reply, bool)> {
+        let asked = self.found.clone().ask(pick, message, STORE_DEADLINE);
+        let reply = self.waiter.wait(asked).unwrap_or(Err(MailError::Gone(M::TYPE)));
         reply.map_err(Error::store("db-proxy", "answer"))
     }
 
-    fn call(&self, collection: &str, action: Action) -> Result<Answer> {
+    pub(super) fn call(&self, collection: &str, action: Action) -> Result<Answer> {
         let call = StoreCall { collection: collection.to_owned(), action };
-        Ok(self.wait(&self.calls, call)??)
+        Ok(self.wait(|store| &store.calls, call)?.0?)
+    }
+
+    /// Asks the present proxy only, and once.
+    pub(super) fn call_once(&self, collection: &str, action: Action) -> Result<Answer> {
+        let call = StoreCall { collection: collection.to_owned(), action };
+        let calls = self.found.current().map(|store| store.calls);
+        let asked = calls.and_then(|calls| {
+            self.waiter.wait(async move { calls.ask(call, STORE_DEADLINE).await })
+        });
+        let reply = asked.unwrap_or(Err(MailError::Gone(StoreCall::TYPE)));
+        Ok(reply.map_err(Error::store("db-proxy", "answer"))??)
+    }
+
+    /// Closes a cursor, if its proxy is still there and has room.
+    pub(super) fn close(&self, cursor: u64) {
+        let call = StoreCall { collection: String::new(), action: Action::Close { cursor } };
+        if let Some(store) = self.found.current() {
+            drop(store.calls.try_tell(call));
+        }
     }
 
     fn count_of(&self, collection: &str, action: Action) -> Result<u64> {
@@ -60,87 +105,61 @@ impl ProxyStore {
             _ => Err(unexpected()),
         }
     }
-
-    fn values_of(&self, collection: &str, action: Action) -> Result<Vec<Bson>> {
-        match self.call(collection, action)? {
-            Answer::Values(values) => {
-                Ok(values.into_iter().filter_map(|Packed(mut value)| value.remove("")).collect())
-            }
-            _ => Err(unexpected()),
-        }
-    }
 }
 
-fn unexpected() -> Error {
+pub(super) fn unexpected() -> Error {
     Error::Refused("the db-proxy gave an answer of another kind: versions differ".into())
 }
 
-fn pack(documents: &[Document]) -> Vec<Packed> {
+pub(super) fn pack(documents: &[Document]) -> Vec<Packed> {
     documents.iter().cloned().map(Packed).collect()
-}
-
-/// Pages of a proxy's cursor, one at a time.
-struct Pages {
-    store: ProxyStore,
-    collection: String,
-    page: std::vec::IntoIter<Packed>,
-    cursor: Option<u64>,
-}
-
-impl Iterator for Pages {
-    type Item = Result<Document>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        loop {
-            if let Some(Packed(document)) = self.page.next() {
-                return Some(Ok(document));
-            }
-            let cursor = self.cursor.take()?;
-            match self.store.call(&self.collection, Action::Next { cursor }) {
-                Ok(Answer::Page { documents, cursor }) => {
-                    self.page = documents.into_iter();
-                    self.cursor = cursor;
-                }
-                Ok(_) => return Some(Err(unexpected())),
-                Err(error) => return Some(Err(error)),
-            }
-        }
-    }
-}
-
-impl Drop for Pages {
-    fn drop(&mut self) {
-        if let Some(cursor) = self.cursor {
-            let call = StoreCall { collection: String::new(), action: Action::Close { cursor } };
-            drop(self.store.calls.try_tell(call));
-        }
-    }
 }
 
 impl DocumentStore for ProxyStore {
     fn find(&self, collection: &str, find: &Find) -> Result<Cursor> {
-        match self.call(collection, Action::Find(PackedFind::from(find)))? {
-            Answer::Page { documents, cursor } => Ok(Box::new(Pages {
-                store: self.clone(),
-                collection: collection.to_owned(),
-                page: documents.into_iter(),
-                cursor,
-            })),
-            _ => Err(unexpected()),
-        }
+        Ok(Box::new(Pages::find(self, collection, find)?))
     }
 
     fn insert(&self, collection: &str, documents: &[Document]) -> Result<Vec<Bson>> {
-        self.values_of(collection, Action::Insert(pack(documents)))
+        let documents = insert::with_ids(documents);
+        let ids = insert::ids(&documents);
+        let mut rest = documents;
+        while !rest.is_empty() {
+            let action = Action::Insert(pack(&rest));
+            let call = StoreCall { collection: collection.to_owned(), action };
+            let (reply, repeated) = self.wait(|store| &store.calls, call)?;
+            match reply.map_err(Error::from) {
+                Err(Error::DuplicateKey { .. }) if repeated => {
+                    // One of them may be our own, of an ask whose reply was lost.
+                    let ids = insert::ids(&rest);
+                    let find = Find::filter(bson::doc! { "_id": { "$in": ids } });
+                    let there = self.find(collection, &find)?.collect::<Result<Vec<_>>>()?;
+                    rest = insert::not_there_yet(collection, rest, &there)?;
+                }
+                reply => {
+                    reply?;
+                    break;
+                }
+            }
+        }
+        Ok(ids)
     }
 
     fn upsert(&self, collection: &str, documents: &[Document]) -> Result<()> {
-        self.call(collection, Action::Upsert(pack(documents))).map(drop)
+        self.call(collection, Action::Upsert(pack(&insert::with_ids(documents)))).map(drop)
     }
 
     fn update(&self, collection: &str, filter: &Document, update: &Document) -> Result<u64> {
+        let repeatable = update.keys().all(|operator| REPEATABLE.contains(&&**operator));
         let (filter, update) = (Packed(filter.clone()), Packed(update.clone()));
-        self.count_of(collection, Action::Update { filter, update })
+        let action = Action::Update { filter, update };
+        if repeatable {
+            return self.count_of(collection, action);
+        }
+        match self.call_once(collection, action)? {
+            Answer::Count(count) => Ok(count),
+            _ => Err(unexpected()),
+        }
     }
 
     fn delete(&self, collection: &str, filter: &Document) -> Result<u64> {
@@ -153,7 +172,12 @@ impl DocumentStore for ProxyStore {
 
     fn distinct(&self, collection: &str, path: &str, filter: &Document) -> Result<Vec<Bson>> {
         let filter = Packed(filter.clone());
-        self.values_of(collection, Action::Distinct { path: path.to_owned(), filter })
+        match self.call(collection, Action::Distinct { path: path.to_owned(), filter })? {
+            Answer::Values(values) => {
+                Ok(values.into_iter().filter_map(|Packed(mut value)| value.remove("")).collect())
+            }
+            _ => Err(unexpected()),
+        }
     }
 
     fn group(
@@ -194,11 +218,11 @@ impl DocumentStore for ProxyStore {
 impl BlobStore for ProxyStore {
     fn put(&self, blobs: &[Blob]) -> Result<()> {
         let blobs = blobs.iter().map(|blob| (blob.id, blob.bytes.clone())).collect();
-        Ok(self.wait(&self.saves, Save { blobs, documents: Vec::new() })??)
+        Ok(self.wait(|store| &store.saves, Save { blobs, documents: Vec::new() })?.0?)
     }
 
     fn read(&self, id: ObjectId) -> Result<Bytes> {
-        Ok(self.wait(&self.blobs, ReadBlob(id))??)
+        Ok(self.wait(|store| &store.blobs, ReadBlob(id))?.0?.0)
     }
 
     fn delete(&self, ids: &[ObjectId]) -> Result<u64> {

@@ -1,7 +1,7 @@
 //! The message set that db-proxy and shard-router speak, whatever store is behind it.
 
 use bson::oid::ObjectId;
-use bson::{Bson, Document};
+use bson::{Bson, Document, RawBsonRef, RawDocument};
 use bytes::Bytes;
 use mspass_io::store::{Aggregate, Find};
 use serde::de::Error as _;
@@ -9,6 +9,10 @@ use serde::ser::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::mailbox::{Lane, Message};
+use crate::wire::Blob;
+
+/// How deep documents may lie in a document that travels, itself included: MongoDB's own limit.
+pub const DOCUMENT_DEPTH_MAX: usize = 100;
 
 /// A BSON document that travels as BSON bytes, whatever codec is around it.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -24,8 +28,32 @@ impl Serialize for Packed {
 impl<'de> Deserialize<'de> for Packed {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let bytes = Bytes::deserialize(deserializer)?;
+        if is_deep(&bytes).map_err(D::Error::custom)? {
+            return Err(D::Error::custom("documents lie in documents beyond all measure"));
+        }
         Document::from_reader(&bytes[..]).map(Self).map_err(D::Error::custom)
     }
+}
+
+/// Whether documents or arrays lie in each other deeper than [`DOCUMENT_DEPTH_MAX`]: they are read
+/// by functions that call themselves, and a peer must not choose how often.
+fn is_deep(bytes: &[u8]) -> bson::error::Result<bool> {
+    let mut inside = vec![(1, RawDocument::from_bytes(bytes)?)];
+    while let Some((depth, document)) = inside.pop() {
+        if depth > DOCUMENT_DEPTH_MAX {
+            return Ok(true);
+        }
+        for element in document {
+            let inner = match element?.1 {
+                RawBsonRef::Document(inner) => inner,
+                RawBsonRef::Array(inner) => RawDocument::from_bytes(inner.as_bytes())?,
+                RawBsonRef::JavaScriptCodeWithScope(code) => code.scope,
+                _ => continue,
+            };
+            inside.push((depth + 1, inner));
+        }
+    }
+    Ok(false)
 }
 
 /// A query as it travels.
@@ -78,9 +106,11 @@ pub struct StoreCall {
 #[expect(missing_docs, reason = "each repeats a method of the traits in mspass_io::store")]
 pub enum Action {
     Find(PackedFind),
-    /// The next page of a cursor, which is gone when not asked for ten minutes.
+    /// The next page of a cursor, by its number (the first came with the cursor): no page is given
+    /// twice. The cursor is gone when not asked for ten minutes.
     Next {
         cursor: u64,
+        page: u64,
     },
     /// Ends a cursor early.
     Close {
@@ -143,10 +173,32 @@ impl Answer {
 /// Samples and documents to be written: samples first, then documents, then the reply. Idempotent.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Save {
-    /// Blocks of samples.
+    /// Blocks of samples; they travel beside the message.
+    #[serde(with = "beside")]
     pub blobs: Vec<(ObjectId, Bytes)>,
     /// Collections with documents to upsert.
     pub documents: Vec<(String, Vec<Packed>)>,
+}
+
+mod beside {
+    use super::{Blob, Bytes, Deserialize, Deserializer, ObjectId, Serialize, Serializer};
+
+    type Blobs<B> = Vec<(ObjectId, B)>;
+
+    pub(super) fn serialize<S: Serializer>(
+        blobs: &Blobs<Bytes>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        let blobs = blobs.iter().map(|(id, bytes)| (*id, Blob(bytes.clone())));
+        blobs.collect::<Blobs<Blob>>().serialize(serializer)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Blobs<Bytes>, D::Error> {
+        let blobs = Blobs::<Blob>::deserialize(deserializer)?;
+        Ok(blobs.into_iter().map(|(id, Blob(bytes))| (id, bytes)).collect())
+    }
 }
 
 impl Save {
@@ -178,9 +230,12 @@ pub enum StoreFault {
     /// As [`mspass_io::Error::Query`]: asking again cannot help.
     #[error("query: {0}")]
     Query(String),
-    /// The cursor is gone.
-    #[error("the cursor is gone: a query must be read on within ten minutes")]
+    /// The cursor is gone, or its page was given already.
+    #[error("the cursor is gone: its proxy was restarted, or it was not read for ten minutes")]
     NoCursor,
+    /// Too many cursors are open; asking again later helps.
+    #[error("the db-proxy has {0} cursors open and takes no more: read some to their ends")]
+    TooManyCursors(usize),
     /// The store failed; asking again may help.
     #[error("{0}")]
     Failed(String),
@@ -224,7 +279,7 @@ impl Message for Save {
 impl Message for ReadBlob {
     const TYPE: &'static str = "mspass.store.read_blob";
     const LANE: Lane = Lane::Bulk;
-    type Reply = Result<Bytes, StoreFault>;
+    type Reply = Result<Blob, StoreFault>;
 }
 
 #[cfg(test)]
@@ -232,6 +287,19 @@ mod tests {
     use bson::doc;
 
     use super::*;
+
+    #[test]
+    fn deep_documents_are_refused() {
+        let travels = |depth| {
+            let nested = |inner, _| doc! { "a": [1, inner] };
+            let packed = Packed((0..depth).fold(Document::new(), nested));
+            let bytes = rmp_serde::to_vec_named(&packed).unwrap();
+            rmp_serde::from_slice::<Packed>(&bytes).is_ok_and(|back| back == packed)
+        };
+        // Each level is a document and an array.
+        assert!(travels((DOCUMENT_DEPTH_MAX - 1) / 2));
+        assert!(!travels(DOCUMENT_DEPTH_MAX / 2));
+    }
 
     #[test]
     fn calls_survive_the_codec() {

@@ -1,18 +1,17 @@
 //! The actor around the foreman's state machine: it reads the clock, sends and journals.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::fmt;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use super::journal::{Journal, Record};
-use super::lease::{Ended, Grant, Heartbeat, Join};
+use super::lease::{AskJob, Ended, Grant, Heartbeat, JobSpec, Join, Leave, WorkerName};
 use super::state::{Foreman, Output, Phase};
 use crate::clock;
-use crate::mailbox::{Address, Context, Handler, Message, Reply, start};
-use crate::node::Node;
-use crate::runtime::Runtime;
+use crate::mailbox::{Address, Context, Handler, Mailbox, Message, Reply, start};
+use crate::runtime::{Runtime, Waiter};
 use crate::workflow::partition::Partition;
 use crate::workflow::report::{ReasonCount, ReasonKind};
 use crate::workflow::tally::Tally;
@@ -64,6 +63,13 @@ pub struct JobStatus {
     pub workers: usize,
 }
 
+/// The mailbox of a worker is gone.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct WorkerGone {
+    worker: WorkerName,
+    incarnation: u64,
+}
+
 /// Looks at the clock.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub(super) struct Tick;
@@ -80,13 +86,16 @@ message!(Offer, "mspass.foreman.offer", ());
 message!(SourceFailed, "mspass.foreman.source_failed", ());
 message!(AskStatus, "mspass.foreman.status", JobStatus);
 message!(Drain, "mspass.foreman.drain", ());
+message!(WorkerGone, "mspass.foreman.worker_gone", ());
 message!(Tick, "mspass.foreman.tick", ());
 
 /// The foreman of one job.
 pub struct ForemanActor {
     state: Foreman,
     journal: Journal,
-    node: Node,
+    spec: JobSpec,
+    waiter: Waiter,
+    workers: HashMap<WorkerName, Mailbox<Grant>>,
     totals: Tally,
     resumed: u64,
     offers: VecDeque<(Offer, Reply<Offer>)>,
@@ -100,17 +109,19 @@ impl fmt::Debug for ForemanActor {
 }
 
 impl ForemanActor {
-    /// Starts the foreman of a job; workers are found in the node's register under their names.
+    /// Starts the foreman of a job; workers find it, and bring their mailboxes when they join.
     ///
     /// After a panic it is not made anew: its counts would be lost. The job fails, and goes on
     /// from the journal when it is started again.
-    pub fn start(runtime: &Runtime, node: &Node, journal: Journal, epoch: u64) -> Address<Self> {
-        let node = node.clone();
+    pub fn start(runtime: &Runtime, spec: &JobSpec, journal: Journal) -> Address<Self> {
+        let (spec, waiter) = (spec.clone(), runtime.waiter());
         let mut journal = Some(journal);
         let address = start(runtime, "foreman", MESSAGES_MAX, move |_| Self {
-            state: Foreman::new(epoch),
+            state: Foreman::new(spec.epoch),
             journal: journal.take().expect("a foreman is made once"),
-            node: node.clone(),
+            spec: spec.clone(),
+            waiter: waiter.clone(),
+            workers: HashMap::new(),
             totals: Tally::default(),
             resumed: 0,
             offers: VecDeque::new(),
@@ -149,9 +160,10 @@ impl ForemanActor {
     }
 
     fn grant(&mut self, worker: &str, leases: Vec<super::lease::Lease>) {
-        let sent =
-            self.node.lookup::<Grant>(worker).map(|mailbox| mailbox.try_tell(Grant { leases }));
+        let sent = self.workers.get(worker).map(|mailbox| mailbox.try_tell(Grant { leases }));
         if !matches!(sent, Some(Ok(()))) {
+            tracing::warn!("worker {worker} takes no leases: it must join again");
+            self.workers.remove(worker);
             self.state.worker_down(clock::now(), worker);
         }
     }
@@ -194,11 +206,43 @@ fn quarantined(partition: &Partition, reason: String) -> Tally {
     tally
 }
 
+impl Handler<AskJob> for ForemanActor {
+    fn handle(&mut self, _: AskJob, reply: Reply<AskJob>, _: &Context<Self>) {
+        reply.send(self.spec.clone());
+    }
+}
+
 impl Handler<Join> for ForemanActor {
-    fn handle(&mut self, join: Join, reply: Reply<Join>, _: &Context<Self>) {
-        self.state.join(clock::now(), &join.worker, join.incarnation, join.credits);
+    fn handle(&mut self, join: Join, reply: Reply<Join>, context: &Context<Self>) {
+        let Join { worker, incarnation, credits, grants, suspects } = join;
+        self.state.suspect(&suspects);
+        self.workers.insert(worker.clone(), grants.clone());
+        self.state.join(clock::now(), &worker, incarnation, credits);
         reply.send(());
+        let gone = context.address().mailbox::<WorkerGone>();
+        self.waiter.spawn(async move {
+            grants.watch().await;
+            let _ = gone.tell(WorkerGone { worker, incarnation }).await;
+        });
         self.act();
+    }
+}
+
+impl Handler<WorkerGone> for ForemanActor {
+    fn handle(&mut self, gone: WorkerGone, _: Reply<WorkerGone>, _: &Context<Self>) {
+        if self.state.knows(&gone.worker, gone.incarnation) {
+            tracing::warn!("worker {} is gone: what it held is leased anew", gone.worker);
+            self.workers.remove(&gone.worker);
+            self.state.worker_down(clock::now(), &gone.worker);
+            self.act();
+        }
+    }
+}
+
+impl Handler<Leave> for ForemanActor {
+    fn handle(&mut self, leave: Leave, reply: Reply<Leave>, _: &Context<Self>) {
+        self.state.leave(&leave.worker, leave.incarnation);
+        reply.send(());
     }
 }
 

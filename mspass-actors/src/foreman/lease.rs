@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::mailbox::Message;
+use crate::mailbox::{Mailbox, Message};
 use crate::workflow::partition::{Partition, TaskKey};
 use crate::workflow::tally::Tally;
 
@@ -55,15 +55,51 @@ pub enum FailureClass {
     Permanent,
 }
 
+/// What a job is, as far as a worker needs to know to take part: it builds the workflow from its
+/// name and parameters.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct JobSpec {
+    /// Name of the job.
+    pub job: String,
+    /// Name of the workflow.
+    pub workflow: String,
+    /// Its parameters, as JSON text.
+    pub parameters: String,
+    /// The archive that it reads, by name.
+    pub archive: String,
+    /// The executable that the job runs under; a worker of another one is refused.
+    pub build: String,
+    /// The foreman's incarnation.
+    pub epoch: u64,
+}
+
+/// Asks a foreman for its job.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub struct AskJob;
+
 /// A worker is there and asks for work; its answer to being unknown, too.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Join {
-    /// Its name; its mailbox for [`Grant`] is registered under it.
+    /// Its name.
     pub worker: WorkerName,
     /// Raised each time it starts.
     pub incarnation: u64,
     /// Tasks it takes at once.
     pub credits: u32,
+    /// Where leases are sent. When this mailbox is gone, so is the worker.
+    pub grants: Mailbox<Grant>,
+    /// Tasks that were in work when the process before this one died.
+    pub suspects: Vec<TaskKey>,
+}
+
+/// A worker leaves in good order: nothing more is leased to it, and what it holds ends or is
+/// returned.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Leave {
+    /// Its name.
+    pub worker: WorkerName,
+    /// Its incarnation.
+    pub incarnation: u64,
 }
 
 /// A worker lives and works on these.
@@ -112,6 +148,16 @@ pub struct Grant {
 
 /// Leases in one message at most.
 pub const GRANT_MAX: usize = 256;
+
+impl Message for AskJob {
+    const TYPE: &'static str = "mspass.foreman.job";
+    type Reply = JobSpec;
+}
+
+impl Message for Leave {
+    const TYPE: &'static str = "mspass.foreman.leave";
+    type Reply = ();
+}
 
 impl Message for Join {
     const TYPE: &'static str = "mspass.foreman.join";

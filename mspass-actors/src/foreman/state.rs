@@ -87,6 +87,8 @@ struct Worker {
     incarnation: u64,
     credits: u32,
     heard: Instant,
+    /// Leaves in good order: it gets nothing more.
+    leaving: bool,
 }
 
 /// The state machine of one job.
@@ -142,7 +144,7 @@ impl Foreman {
             return;
         }
         self.release(now, name);
-        let worker = Worker { incarnation, credits, heard: now };
+        let worker = Worker { incarnation, credits, heard: now, leaving: false };
         self.workers.insert(name.to_owned(), worker);
         self.assign(now);
     }
@@ -168,6 +170,38 @@ impl Foreman {
             }
         }
         true
+    }
+
+    /// A worker leaves in good order: it keeps what it holds and gets nothing more.
+    pub fn leave(&mut self, name: &str, incarnation: u64) {
+        let known = self.workers.get_mut(name).filter(|known| known.incarnation == incarnation);
+        if let Some(worker) = known {
+            worker.leaving = true;
+        }
+    }
+
+    /// Whether a worker of that incarnation is known.
+    pub fn knows(&self, name: &str, incarnation: u64) -> bool {
+        self.workers.get(name).is_some_and(|known| known.incarnation == incarnation)
+    }
+
+    /// These tasks were in work when a worker's process died: each is charged with it, and set
+    /// aside when that happened too often.
+    pub fn suspect(&mut self, keys: &[TaskKey]) {
+        for key in keys {
+            let Some(task) = self.tasks.get_mut(key) else { continue };
+            task.poison_failures += 1;
+            let leased = matches!(task.state, State::Leased { .. });
+            if task.poison_failures < POISON_ATTEMPTS_MAX || leased {
+                continue;
+            }
+            let partition = task.partition.clone();
+            self.tasks.remove(key);
+            let times = POISON_ATTEMPTS_MAX;
+            let reason = format!("its worker's process died {times} times while it was in work");
+            self.outputs.push_back(Output::Quarantined { key: *key, partition, reason });
+        }
+        self.settle();
     }
 
     /// A worker is gone; what it held is leased anew, at no charge to the tasks.
@@ -330,7 +364,8 @@ impl Foreman {
                 self.ready.pop_front();
                 continue;
             }
-            let most = self.workers.iter_mut().max_by_key(|(_, worker)| worker.credits);
+            let staying = self.workers.iter_mut().filter(|(_, worker)| !worker.leaving);
+            let most = staying.max_by_key(|(_, worker)| worker.credits);
             let Some((name, worker)) = most.filter(|(_, worker)| worker.credits > 0) else { break };
             worker.credits -= 1;
             task.attempt += 1;

@@ -29,6 +29,24 @@ pub(super) struct IndexedFile {
 /// Files read from the index at a time.
 const FILES_PAGE: u64 = 1000;
 
+/// How often the planner begins a page or a file anew after the store failed, beyond what each call
+/// waits for a proxy that is started again.
+const READS_MAX: u32 = 5;
+
+/// Reads until the store does not fail: a cursor may be lost with its proxy.
+fn again<T>(mut read: impl FnMut() -> Result<T>) -> Result<T> {
+    let mut attempt = 1;
+    loop {
+        match read() {
+            Err(Error::Store(error @ mspass_io::Error::Store { .. })) if attempt < READS_MAX => {
+                tracing::warn!("the index cannot be read on ({error}); its page is read again");
+                attempt += 1;
+            }
+            result => return result,
+        }
+    }
+}
+
 /// The files of an archive after the one with the id `last`, in order of their ids, a page of them:
 /// no cursor is held while the foreman lets its source wait.
 pub(super) fn files_after(
@@ -41,8 +59,10 @@ pub(super) fn files_after(
         filter.insert("_id", doc! { "$gt": last });
     }
     let find = Find::filter(filter).sort(doc! { "_id": 1 }).limit(FILES_PAGE);
-    let found = database.documents.find(ARCHIVE_FILE, &find)?;
-    found.map(|document| IndexedFile::of(&document?)).collect()
+    again(|| {
+        let found = database.documents.find(ARCHIVE_FILE, &find)?;
+        found.map(|document| IndexedFile::of(&document?)).collect()
+    })
 }
 
 fn malformed(collection: &str, document: &Document, error: impl std::fmt::Display) -> Error {
@@ -63,6 +83,14 @@ impl IndexedFile {
 
     /// The parts of this file.
     pub(super) fn partitions(
+        &self,
+        database: &Database,
+        source: &ArchivePieces,
+    ) -> Result<Vec<Partition>> {
+        again(|| self.read_partitions(database, source))
+    }
+
+    fn read_partitions(
         &self,
         database: &Database,
         source: &ArchivePieces,
@@ -161,5 +189,30 @@ impl Run {
             from = to;
         }
         parts
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lost_cursor_is_read_again_and_bad_documents_are_not() {
+        let failed = || Error::Store(mspass_io::Error::store("database", "read")("gone"));
+        for failures in 0..READS_MAX + 2 {
+            let mut reads = 0;
+            let read = again(|| {
+                reads += 1;
+                if reads > failures { Ok(reads) } else { Err(failed()) }
+            });
+            assert_eq!(read.is_ok(), failures < READS_MAX, "{failures}");
+            assert_eq!(reads, (failures + 1).min(READS_MAX));
+        }
+        let mut reads = 0;
+        let read = again::<()>(|| {
+            reads += 1;
+            Err(Error::Refused("no such key".into()))
+        });
+        assert!(read.is_err() && reads == 1);
     }
 }

@@ -2,7 +2,7 @@
 //! it. actix does not survive a panic in a handler, so panics are caught here and the actor is made
 //! anew behind the same address.
 
-use std::any::TypeId;
+use std::any::{Any, TypeId};
 use std::collections::HashMap;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -10,9 +10,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use actix::{Actor, Addr};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 
-use super::{Envelope, Handler, Mailbox, Message};
+use super::{Envelope, Handler, Local, Mailbox, Message};
 use crate::runtime::Runtime;
 
 /// Restarts after panics that an actor gets in its life; then it stops and its mailboxes are gone.
@@ -22,19 +22,27 @@ impl<M: Message> actix::Message for Envelope<M> {
     type Result = ();
 }
 
-pub(super) struct Recipient<M: Message>(actix::Recipient<Envelope<M>>);
+/// Messages of one sender that came together, handled one after the other.
+struct Run<M: Message>(Vec<Envelope<M>>);
 
-impl<M: Message> Clone for Recipient<M> {
-    fn clone(&self) -> Self {
-        Self(self.0.clone())
-    }
+impl<M: Message> actix::Message for Run<M> {
+    type Result = ();
 }
 
-impl<M: Message> Recipient<M> {
-    /// Hands over an envelope whose room was taken; it is dropped, and its asker told, when the
-    /// actor is gone.
-    pub(super) fn deliver(&self, envelope: Envelope<M>) {
-        self.0.do_send(envelope);
+/// An actor as its mailboxes see it. What is delivered has its room already; it is dropped, and
+/// its asker told, when the actor is gone.
+pub(crate) trait Deliver<M: Message>: Send + Sync {
+    fn one(&self, envelope: Envelope<M>);
+    fn run(&self, envelopes: Vec<Envelope<M>>);
+}
+
+impl<A: Handler<M>, M: Message> Deliver<M> for Addr<Cell<A>> {
+    fn one(&self, envelope: Envelope<M>) {
+        self.do_send(envelope);
+    }
+
+    fn run(&self, envelopes: Vec<Envelope<M>>) {
+        self.do_send(Run(envelopes));
     }
 }
 
@@ -47,6 +55,8 @@ struct Cell<A: 'static> {
     restarts: u32,
     name: &'static str,
     context: Context<A>,
+    /// Its end tells those who watch.
+    _alive: watch::Sender<()>,
 }
 
 impl<A: 'static> Actor for Cell<A> {
@@ -57,10 +67,11 @@ impl<A: 'static> Actor for Cell<A> {
     }
 }
 
-impl<A: Handler<M>, M: Message> actix::Handler<Envelope<M>> for Cell<A> {
-    type Result = ();
-
-    fn handle(&mut self, envelope: Envelope<M>, actix: &mut Self::Context) {
+impl<A: 'static> Cell<A> {
+    fn handle_one<M: Message>(&mut self, envelope: Envelope<M>, actix: &mut actix::Context<Self>)
+    where
+        A: Handler<M>,
+    {
         let Some(actor) = &mut self.actor else { return };
         let context = &self.context;
         let Envelope { message, reply } = envelope;
@@ -76,6 +87,22 @@ impl<A: Handler<M>, M: Message> actix::Handler<Envelope<M>> for Cell<A> {
         } else {
             self.actor = Some(Box::new((self.make)(context)));
         }
+    }
+}
+
+impl<A: Handler<M>, M: Message> actix::Handler<Envelope<M>> for Cell<A> {
+    type Result = ();
+
+    fn handle(&mut self, envelope: Envelope<M>, actix: &mut Self::Context) {
+        self.handle_one(envelope, actix);
+    }
+}
+
+impl<A: Handler<M>, M: Message> actix::Handler<Run<M>> for Cell<A> {
+    type Result = ();
+
+    fn handle(&mut self, run: Run<M>, actix: &mut Self::Context) {
+        run.0.into_iter().for_each(|envelope| self.handle_one(envelope, actix));
     }
 }
 
@@ -97,10 +124,15 @@ pub struct Address<A: 'static> {
     shared: Arc<Shared<A>>,
 }
 
+/// The bounds of an actor's mailboxes by type of message, each with what is kept beside it.
+type Rooms = HashMap<TypeId, (Arc<Semaphore>, Box<dyn Any + Send>)>;
+
 struct Shared<A: 'static> {
     addr: Mutex<Option<Addr<Cell<A>>>>,
     capacity: usize,
-    rooms: Mutex<HashMap<TypeId, Arc<Semaphore>>>,
+    rooms: Mutex<Rooms>,
+    alive: watch::Receiver<()>,
+    through_codec: bool,
     name: &'static str,
 }
 
@@ -123,7 +155,7 @@ impl<A: 'static> Address<A> {
 
     fn close(&self) {
         let rooms = self.shared.rooms.lock().unwrap_or_else(PoisonError::into_inner);
-        rooms.values().for_each(|room| room.close());
+        rooms.values().for_each(|(room, _)| room.close());
     }
 
     fn addr(&self) -> Addr<Cell<A>> {
@@ -137,11 +169,21 @@ impl<A: 'static> Address<A> {
         A: Handler<M>,
     {
         let mut rooms = self.shared.rooms.lock().unwrap_or_else(PoisonError::into_inner);
-        let room = rooms
-            .entry(TypeId::of::<M>())
-            .or_insert_with(|| Arc::new(Semaphore::new(self.shared.capacity)));
-        let recipient = Recipient(self.addr().recipient());
-        Mailbox::new(Arc::clone(room), recipient)
+        if let Some((_, known)) = rooms.get(&TypeId::of::<M>())
+            && let Some(mailbox) = known.downcast_ref::<Mailbox<M>>()
+        {
+            return mailbox.clone();
+        }
+        let room = Arc::new(Semaphore::new(self.shared.capacity));
+        let mailbox = Mailbox::local(Local {
+            room: Arc::clone(&room),
+            actor: Arc::new(self.addr()),
+            alive: self.shared.alive.clone(),
+            capacity: self.shared.capacity,
+            through_codec: self.shared.through_codec,
+        });
+        rooms.insert(TypeId::of::<M>(), (room, Box::new(mailbox.clone())));
+        mailbox
     }
 
     /// Sends the actor a message of its own every `period`, as long as it lives and has room.
@@ -171,7 +213,15 @@ pub fn start<A: Send + 'static>(
     capacity: usize,
     make: impl FnMut(&Context<A>) -> A + Send + 'static,
 ) -> Address<A> {
-    let shared = Shared { addr: Mutex::new(None), capacity, rooms: Mutex::default(), name };
+    let (ending, alive) = watch::channel(());
+    let shared = Shared {
+        addr: Mutex::new(None),
+        capacity,
+        rooms: Mutex::default(),
+        alive,
+        through_codec: runtime.is_through_codec(),
+        name,
+    };
     let address = Address { shared: Arc::new(shared) };
     let cell = Cell {
         actor: None,
@@ -179,6 +229,7 @@ pub fn start<A: Send + 'static>(
         restarts: 0,
         name,
         context: Context { address: address.clone() },
+        _alive: ending,
     };
     let at = address.clone();
     runtime.run(move || at.set(cell.start()));

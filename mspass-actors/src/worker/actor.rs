@@ -9,12 +9,16 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::compute::{self, Reports};
+use super::slate::{Slate, Suspect};
 use crate::clock;
 use crate::db_proxy::ProxyStore;
 use crate::error::Result;
-use crate::foreman::lease::{Ended, GRANT_MAX, Grant, Heartbeat, Join, Lease, TaskEnd, Token};
-use crate::mailbox::{Address, Context, Handler, Mailbox, Message, Reply, start};
-use crate::node::Node;
+use crate::foreman::ForemanActor;
+use crate::foreman::lease::{
+    Ended, GRANT_MAX, Grant, Heartbeat, Join, Lease, Leave, TaskEnd, Token,
+};
+use crate::mailbox::{Address, Context, Handler, MailError, Mailbox, Message, Reply, start};
+use crate::node::Peer;
 use crate::runtime::Runtime;
 use crate::workflow::partition::TaskKey;
 use crate::workflow::stage::Stage;
@@ -61,6 +65,10 @@ pub(super) struct Stored {
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub(super) struct Beat;
 
+/// Asks a worker to leave: answered when it holds nothing any more and all is reported.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub struct Withdraw;
+
 /// The foreman does not know this worker.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub(super) struct Rejoin;
@@ -77,6 +85,7 @@ message!(Computed, "mspass.worker.computed");
 message!(Stored, "mspass.worker.stored");
 message!(Beat, "mspass.worker.beat");
 message!(Rejoin, "mspass.worker.rejoin");
+message!(Withdraw, "mspass.worker.withdraw");
 
 /// A foreman's mailboxes for workers.
 #[derive(Clone, Debug)]
@@ -87,15 +96,31 @@ pub struct ToForeman {
     pub heartbeats: Mailbox<Heartbeat>,
     /// For what ended.
     pub ended: Mailbox<Ended>,
+    /// For leaving.
+    pub leaves: Mailbox<Leave>,
 }
 
 impl ToForeman {
-    /// The foreman registered under "foreman".
-    pub fn lookup(node: &Node) -> Option<Self> {
-        Some(Self {
-            joins: node.lookup("foreman")?,
-            heartbeats: node.lookup("foreman")?,
-            ended: node.lookup("foreman")?,
+    /// Those of a foreman in this process.
+    pub fn of(foreman: &Address<ForemanActor>) -> Self {
+        Self {
+            joins: foreman.mailbox(),
+            heartbeats: foreman.mailbox(),
+            ended: foreman.mailbox(),
+            leaves: foreman.mailbox(),
+        }
+    }
+
+    /// Those of the foreman registered under that name on another node.
+    ///
+    /// # Errors
+    /// As of [`Peer::lookup`].
+    pub async fn lookup(scheduler: &Peer, name: &str) -> Result<Self, MailError> {
+        Ok(Self {
+            joins: scheduler.lookup(name).await?,
+            heartbeats: scheduler.lookup(name).await?,
+            ended: scheduler.lookup(name).await?,
+            leaves: scheduler.lookup(name).await?,
         })
     }
 }
@@ -112,6 +137,9 @@ pub struct WorkerActor {
     running: HashMap<TaskKey, (Token, u64)>,
     idle_threads: usize,
     unreported: Vec<(Token, TaskEnd)>,
+    suspects: Vec<Suspect>,
+    /// Those who wait until it has left.
+    withdrawing: Vec<Reply<Withdraw>>,
 }
 
 impl fmt::Debug for WorkerActor {
@@ -122,21 +150,23 @@ impl fmt::Debug for WorkerActor {
 
 impl WorkerActor {
     /// Starts a worker with its compute threads and lets it join the foreman.
+    ///
+    /// What its threads work on stands on the slate; `suspects` stood there when the process before
+    /// this one died.
     pub fn start(
         runtime: &Runtime,
-        node: &Node,
         options: &WorkerOptions,
         stage: &Arc<Stage>,
         store: &ProxyStore,
         foreman: &ToForeman,
+        (slate, suspects): (Arc<Slate>, Vec<Suspect>),
     ) -> Result<Address<Self>> {
         let (options, stage) = (options.clone(), Arc::clone(stage));
         let (store, foreman) = (store.clone(), foreman.clone());
         let waiter = runtime.waiter();
-        let name = options.name.clone();
         let incarnation = u64::try_from(clock::utc_now().nanos()).unwrap_or(0);
         let to_coordinator = Arc::new(OnceLock::new());
-        let leases = compute::start(options.threads, &stage, &store, &to_coordinator)?;
+        let leases = compute::start(options.threads, &stage, &store, &slate, &to_coordinator)?;
         let address = start(runtime, "worker", MESSAGES_MAX, move |context: &Context<Self>| {
             let own = context.address();
             let reports = to_coordinator.get_or_init(|| Reports {
@@ -155,9 +185,10 @@ impl WorkerActor {
                 waiting: VecDeque::new(),
                 running: HashMap::new(),
                 unreported: Vec::new(),
+                suspects: suspects.clone(),
+                withdrawing: Vec::new(),
             }
         });
-        node.register(&name, address.mailbox::<Grant>());
         drop(address.mailbox::<Rejoin>().try_tell(Rejoin));
         address.every(runtime, HEARTBEAT, || Beat);
         Ok(address)
@@ -195,9 +226,13 @@ impl WorkerActor {
             let ended = Ended { worker: self.options.name.clone(), tasks };
             if let Err(full) = self.foreman.ended.try_tell(ended) {
                 // The next heartbeat tries again.
-                self.unreported = full.0.tasks;
+                let rest = std::mem::replace(&mut self.unreported, full.0.tasks);
+                self.unreported.extend(rest);
                 return;
             }
+        }
+        if self.running.is_empty() {
+            self.withdrawing.drain(..).for_each(|reply| reply.send(()));
         }
     }
 }
@@ -206,7 +241,28 @@ impl Handler<Grant> for WorkerActor {
     fn handle(&mut self, grant: Grant, reply: Reply<Grant>, _: &Context<Self>) {
         self.waiting.extend(grant.leases);
         reply.send(());
+        if !self.withdrawing.is_empty() {
+            self.give_back();
+        }
         self.admit();
+    }
+}
+
+impl Handler<Withdraw> for WorkerActor {
+    fn handle(&mut self, _: Withdraw, reply: Reply<Withdraw>, _: &Context<Self>) {
+        let (worker, incarnation) = (self.options.name.clone(), self.incarnation);
+        drop(self.foreman.leaves.try_tell(Leave { worker, incarnation }));
+        self.withdrawing.push(reply);
+        self.give_back();
+    }
+}
+
+impl WorkerActor {
+    /// Gives back what is not started.
+    fn give_back(&mut self) {
+        let unstarted = self.waiting.drain(..).map(|lease| (lease.token(), TaskEnd::Returned));
+        self.unreported.extend(unstarted);
+        self.report();
     }
 }
 
@@ -247,15 +303,19 @@ impl Handler<Beat> for WorkerActor {
 }
 
 impl Handler<Rejoin> for WorkerActor {
-    fn handle(&mut self, _: Rejoin, _: Reply<Rejoin>, _: &Context<Self>) {
+    fn handle(&mut self, _: Rejoin, _: Reply<Rejoin>, context: &Context<Self>) {
         // What was leased to an unknown worker is leased to another by now.
         self.waiting.clear();
         let credits = (self.options.threads + PREFETCH).saturating_sub(self.running.len());
         let (worker, incarnation) = (self.options.name.clone(), self.incarnation);
         let credits = u32::try_from(credits).unwrap_or(u32::MAX);
         let joins = self.foreman.joins.clone();
+        let grants = context.address().mailbox();
+        let suspects = std::mem::take(&mut self.suspects);
+        let suspects = suspects.into_iter().map(|suspect| suspect.task).collect();
         self.reports.waiter.spawn(async move {
-            let _ = joins.ask(Join { worker, incarnation, credits }, FOREMAN_DEADLINE).await;
+            let join = Join { worker, incarnation, credits, grants, suspects };
+            let _ = joins.ask(join, FOREMAN_DEADLINE).await;
         });
     }
 }

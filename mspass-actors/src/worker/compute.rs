@@ -8,8 +8,8 @@ use mspass_core::process::runner::panic_text;
 use mspass_io::store::Database;
 
 use super::actor::{Computed, Stored};
-use crate::db_proxy::messages::Save;
-use crate::db_proxy::{ProxyStore, STORE_DEADLINE};
+use super::slate::{Pen, Slate};
+use crate::db_proxy::ProxyStore;
 use crate::error::Result;
 use crate::foreman::lease::{FailureClass, Lease, TaskEnd, Token};
 use crate::mailbox::Mailbox;
@@ -31,15 +31,16 @@ pub(super) fn start(
     threads: usize,
     stage: &Arc<Stage>,
     store: &ProxyStore,
+    slate: &Arc<Slate>,
     reports: &Arc<OnceLock<Reports>>,
 ) -> Result<SyncSender<Lease>> {
     let (leases, when_leased) = sync_channel(threads);
     let queue = Arc::new(Mutex::new(when_leased));
     for number in 0..threads {
         let (queue, stage, reports) = (Arc::clone(&queue), Arc::clone(stage), Arc::clone(reports));
-        let database = store.database();
+        let (database, pen) = (store.database(), slate.pen(number));
         spawn_thread(&format!("compute-{number}"), move || {
-            work(&queue, &stage, &database, &reports);
+            work(&queue, &stage, &database, &pen, &reports);
         })?;
     }
     Ok(leases)
@@ -49,18 +50,22 @@ fn work(
     queue: &Mutex<Receiver<Lease>>,
     stage: &Stage,
     database: &Database,
+    pen: &Pen,
     reports: &OnceLock<Reports>,
 ) {
-    let mut bench = Bench::new(database.clone());
+    let new_bench = || Bench::new(database.clone()).noting_on(pen.clone());
+    let mut bench = new_bench();
     loop {
         let lease = queue.lock().unwrap_or_else(PoisonError::into_inner).recv();
         let Ok(lease) = lease else { return };
+        pen.begin(stage.job(), lease.key);
         let run = catch_unwind(AssertUnwindSafe(|| stage.run(&lease.partition, &mut bench)));
         let result = run.unwrap_or_else(|panic| {
-            bench = Bench::new(database.clone());
+            bench = new_bench();
             let text = panic_text(panic.as_ref());
             Err(StageFault::Broken(format!("the task panicked outside its steps: {text}")))
         });
+        pen.end();
         if let Some(reports) = reports.get() {
             reports.report(lease.token(), result);
         }
@@ -75,15 +80,17 @@ impl Reports {
             Err(fault) => (0, Err(fault)),
         };
         let Self { computed, stored, store, .. } = self.clone();
-        let saves = store.saves().clone();
         self.waiter.spawn(async move {
             if computed.tell(Computed { token, bytes }).await.is_err() {
                 return;
             }
             let end = match output {
-                Ok((tally, save)) => match keep(&saves, save).await {
+                Ok((tally, save)) => match store.save(save).await {
                     Ok(()) => TaskEnd::Done(Box::new(tally)),
-                    Err(reason) => TaskEnd::Failed { class: FailureClass::Transient, reason },
+                    Err(error) => {
+                        let reason = error.to_string();
+                        TaskEnd::Failed { class: FailureClass::Transient, reason }
+                    }
                 },
                 Err(StageFault::Store(reason)) => {
                     TaskEnd::Failed { class: FailureClass::Transient, reason }
@@ -95,9 +102,4 @@ impl Reports {
             let _ = stored.tell(Stored { token, bytes, end }).await;
         });
     }
-}
-
-async fn keep(saves: &Mailbox<Save>, save: Save) -> Result<(), String> {
-    let kept = saves.ask(save, STORE_DEADLINE).await;
-    kept.map_err(|error| error.to_string())?.map_err(|fault| fault.to_string())
 }

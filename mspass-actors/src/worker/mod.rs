@@ -3,9 +3,10 @@
 mod actor;
 mod compute;
 pub mod memory;
+pub mod pieces;
 pub mod slate;
 
 pub use actor::{
-    HEARTBEAT, MESSAGES_MAX, PREDICTED_BYTES_PER_FILE_BYTE, PREFETCH, ToForeman, WorkerActor,
-    WorkerOptions,
+    HEARTBEAT, MESSAGES_MAX, PREDICTED_BYTES_PER_FILE_BYTE, PREFETCH, ToForeman, Withdraw,
+    WorkerActor, WorkerOptions,
 };

@@ -1,8 +1,8 @@
 //! What each compute thread works on, written down before it begins, where it outlives the process.
 //!
 //! The file has a place of [`PLACE_BYTES`] for each thread, written in one go and never flushed: it
-//! is for another process of this machine, not for a power cut. The worker's parent sees in it which
-//! thread makes no progress; the next incarnation which data were in work when the last one died.
+//! is for another process of this machine, not for a power cut. The worker's parent sees in it
+//! which thread makes no progress, the next incarnation which data were in work when the last died.
 
 use std::collections::HashMap;
 use std::fs::{self, File, OpenOptions};

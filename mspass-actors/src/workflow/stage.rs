@@ -19,6 +19,7 @@ use super::reader::{self, Faults};
 use super::report::{ReasonCount, ReasonKind};
 use super::tally::{StepTally, Tally};
 use crate::db_proxy::messages::{Packed, Save};
+use crate::worker::slate::Pen;
 
 /// A task that holds more bytes of samples stores them before it is done: memory does not grow with
 /// the length of a run.
@@ -38,13 +39,20 @@ pub struct Bench {
     /// Whether outputs may be stored; else a task keeps them all.
     stores: bool,
     steps: Vec<StepTally>,
+    /// Where the datum in work is noted.
+    pen: Option<Pen>,
 }
 
 impl Bench {
     /// A bench with nothing on it.
     pub fn new(database: Database) -> Self {
         let (scratch, file, decoded) = (Scratch::default(), None, Vec::new());
-        Self { scratch, database, file, decoded, stores: true, steps: Vec::new() }
+        Self { scratch, database, file, decoded, stores: true, steps: Vec::new(), pen: None }
+    }
+
+    /// A bench on which each datum is noted before its steps begin.
+    pub(crate) fn noting_on(self, pen: Pen) -> Self {
+        Self { pen: Some(pen), ..self }
     }
 
     /// A bench that stores nothing: for looking at a few data.
@@ -152,6 +160,10 @@ impl Task<'_> {
         let tally = &mut self.output.tally;
         tally.entered += 1;
         tally.samples_in += trace.npts() as u64;
+        if let Some(pen) = &bench.pen {
+            let start = trace.axis.starttime().map(|time| time.to_string()).unwrap_or_default();
+            pen.datum(&format!("{} {start}", trace.id));
+        }
         match (self.stage.workflow.chain)(trace, bench) {
             Ok(trace) => {
                 self.keep(&trace);

@@ -4,15 +4,15 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use mspass_actors::Result;
 use mspass_actors::db_proxy::{DbProxy, ProxyStore};
 use mspass_actors::foreman::ForemanActor;
-use mspass_actors::foreman::lease::{Ended, Heartbeat, Join};
+use mspass_actors::foreman::lease::JobSpec;
 use mspass_actors::job::{self, Driver};
-use mspass_actors::node::Node;
 use mspass_actors::runtime::Runtime;
+use mspass_actors::worker::slate::Slate;
 use mspass_actors::worker::{ToForeman, WorkerActor, WorkerOptions};
 use mspass_actors::workflow::stage::Stage;
-use mspass_actors::{Error, Result};
 use mspass_io::store::Database;
 
 /// Memory that running tasks and outputs not yet stored may take.
@@ -24,7 +24,6 @@ pub const WORKER_MEMORY_BYTES: u64 = 128 << 20;
 #[derive(Debug)]
 pub struct LocalCluster {
     store: ProxyStore,
-    node: Node,
     runtime: Runtime,
 }
 
@@ -32,10 +31,9 @@ impl LocalCluster {
     /// Starts the db-proxy.
     pub fn start(database: Database) -> Result<Self> {
         let runtime = Runtime::start("mspass")?;
-        let node = Node::default();
         let proxy = DbProxy::start(&runtime, database)?;
         let store = ProxyStore::new(runtime.waiter(), &proxy);
-        Ok(Self { store, node, runtime })
+        Ok(Self { store, runtime })
     }
 
     /// The database, through the proxy's mailbox.
@@ -61,21 +59,19 @@ impl LocalCluster {
     ) -> Result<Driver> {
         let database = self.database();
         let opened = job::open(&database, stage, journal, fresh)?;
-        let foreman = ForemanActor::start(&self.runtime, &self.node, opened.journal, opened.epoch);
-        self.node.register("foreman", foreman.mailbox::<Join>());
-        self.node.register("foreman", foreman.mailbox::<Heartbeat>());
-        self.node.register("foreman", foreman.mailbox::<Ended>());
+        let job = stage.job().to_owned();
+        let spec = JobSpec { job, epoch: opened.epoch, ..JobSpec::default() };
+        let foreman = ForemanActor::start(&self.runtime, &spec, opened.journal);
         let driver = Driver::new(self.runtime.waiter(), &foreman);
         driver.plan(&database, stage, opened.progress)?;
-        let to_foreman = ToForeman::lookup(&self.node)
-            .ok_or_else(|| Error::Refused("no foreman is registered".into()))?;
         let options = WorkerOptions {
             name: "worker-1".into(),
             threads,
             memory_bytes_max: WORKER_MEMORY_BYTES,
         };
-        let store = &self.store;
-        WorkerActor::start(&self.runtime, &self.node, &options, stage, store, &to_foreman)?;
+        let to_foreman = ToForeman::of(&foreman);
+        let slate = (Slate::in_memory(threads), Vec::new());
+        WorkerActor::start(&self.runtime, &options, stage, &self.store, &to_foreman, slate)?;
         Ok(driver)
     }
 }

@@ -14,10 +14,10 @@ const GROUP: &str = "mspass-";
 
 /// The memory that a child may take.
 ///
-/// Where our own control group (version 2, else 1) lets us make another beneath it, the kernel holds
-/// the child to it and ends it when it takes more. Elsewhere the child may map at most twice as much
-/// (`RLIMIT_DATA`), so that one absurd allocation fails at once. In both cases its resident memory
-/// is looked at ten times a second, and a child over its limit is killed.
+/// Where our own control group (version 2, else 1) lets us make another beneath it, the kernel
+/// holds the child to it and ends it when it takes more. Elsewhere the child may map at most twice
+/// as much (`RLIMIT_DATA`), so that one absurd allocation fails at once. In both cases its resident
+/// memory is looked at ten times a second, and a child over its limit is killed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MemoryLimit {
     /// Bytes.

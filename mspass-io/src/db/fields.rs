@@ -189,7 +189,7 @@ pub(super) fn number(document: &Document, key: &str) -> Option<f64> {
     as_number(document.get(key)?)
 }
 
-fn as_number(value: &Bson) -> Option<f64> {
+pub(super) fn as_number(value: &Bson) -> Option<f64> {
     match value {
         Bson::Double(value) => Some(*value),
         Bson::Int32(value) => Some(f64::from(*value)),

@@ -3,6 +3,8 @@
 pub mod diff;
 mod fields;
 pub mod id;
+pub mod inventory;
+pub mod normalize;
 mod remains;
 pub mod schema;
 mod value;

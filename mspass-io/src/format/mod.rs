@@ -1,11 +1,14 @@
-//! Bytes to samples and back, without databases: miniSEED and SAC.
+//! Bytes to objects and back, without databases: miniSEED and SAC; StationXML and QuakeML.
 //!
 //! [`read_file`] and [`read_bytes`] find out the format by themselves; the modules hold what one
 //! format alone can do.
 
 pub mod mseed;
+pub mod quakeml;
 pub mod sac;
+pub mod stationxml;
 mod trace;
+pub mod xml;
 
 use std::fs::File;
 use std::io::Read;

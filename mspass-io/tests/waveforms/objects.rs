@@ -5,7 +5,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 
-use bson::{Document, doc};
+use bson::Document;
 use mspass_core::series::Seismogram;
 use mspass_core::{Life, TimeSeries};
 use mspass_io::db::{FileForm, ReadOptions, SaveOptions, Storage, Waveforms};

@@ -61,6 +61,10 @@ pub struct MongodOptions {
     pub start_time: Duration,
     /// How often it is started again when it dies; default [`RESTARTS_MAX`].
     pub restarts_max: u32,
+    /// A program that binds the server to the shell around it, so that it ends even when both are
+    /// killed: run as `PROGRAM --exec-child-of=PID MONGOD ARGUMENTS`, it has itself told to end
+    /// when PID dies and becomes mongod. Default: none; then a watcher beside the shell ends it.
+    pub bound_by: Option<PathBuf>,
 }
 
 impl Default for MongodOptions {
@@ -71,6 +75,7 @@ impl Default for MongodOptions {
             oplog_bytes: 256 << 20,
             start_time: Duration::from_secs(120),
             restarts_max: RESTARTS_MAX,
+            bound_by: None,
         }
     }
 }
@@ -86,6 +91,12 @@ impl MongodOptions {
     #[must_use]
     pub fn restarts_max(self, restarts_max: u32) -> Self {
         Self { restarts_max, ..self }
+    }
+
+    /// Bound by the program at `program`; see [`MongodOptions::bound_by`].
+    #[must_use]
+    pub fn bound_by(self, program: impl Into<PathBuf>) -> Self {
+        Self { bound_by: Some(program.into()), ..self }
     }
 
     /// With a cache of `cache_bytes`.
@@ -277,6 +288,7 @@ fn command(program: &Path, short: &Path, folder: &Path, options: &MongodOptions)
         .args(["-c", SUPERVISE, "mspass-mongod"])
         .arg(short)
         .arg(options.restarts_max.to_string())
+        .arg(options.bound_by.as_deref().unwrap_or("".as_ref()))
         .arg(program)
         .args(["--dbpath", "data", "--logpath", log::NAME, "--logappend", "--quiet"])
         .args(["--unixSocketPrefix", ".", "--bind_ip", &format!("./{SOCKET}"), "--port", "27017"])

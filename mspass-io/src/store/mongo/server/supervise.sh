@@ -1,10 +1,13 @@
-# Runs mongod ("$@" but for the first two arguments), starts it again when it dies, and ends it when
+# Runs mongod ("$@" but for the first three arguments), starts it again when it dies, and ends it when
 # standard input ends, that is, when the process that started this is gone, however it ended.
 # Standard output is a locked file: mongod holds it open, so the lock lasts as long as mongod does.
 # A line on standard input says that mongod has come up; one that never did is not started again.
 short=$1
 restarts_max=$2
-shift 2
+bound=$3
+shift 3
+# A program that binds itself to us and then becomes mongod: it ends even when we are killed.
+[ -z "$bound" ] || set -- "$bound" "--exec-child-of=$$" "$@"
 rm -f up ending pid restarts
 exec 3<&0 4>&1 </dev/null >/dev/null
 "$@" 3<&- &

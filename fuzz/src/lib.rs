@@ -1,0 +1,3 @@
+//! The entry points that the fuzz targets and the tests share.
+
+pub mod entries;

@@ -7,19 +7,16 @@
 
 #![allow(clippy::disallowed_methods)] // a driver: it reads the clock and waits
 
-#[path = "../raw_archive/mod.rs"]
-mod raw_archive;
-#[path = "../signal/mod.rs"]
-mod signal;
-
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use signal::Draw;
+use super::programs::{Programs, adds_up, end_within, failed, signal_to};
+use super::raw_archive;
+use super::signal::Draw;
 
 /// Sound files of the archive that is written where none is given.
 const STATIONS: usize = 24;
@@ -28,7 +25,6 @@ const KILLS_A_JOB_MAX: f64 = 6.0;
 /// One start must end by itself within this many undisturbed run times, and never under a minute.
 const PATIENCE: u32 = 20;
 const PATIENCE_MIN: Duration = Duration::from_secs(60);
-const POLL: Duration = Duration::from_millis(1);
 
 /// What a disturbed job must report just like the undisturbed one.
 const COUNTS: [&str; 7] = ["in", "live", "dead", "aborted", "saved", "samples_in", "bytes_read"];
@@ -123,68 +119,6 @@ fn odd_archive(folder: &Path, seed: u64) -> Result<PathBuf, String> {
     Ok(folder.to_path_buf())
 }
 
-fn failed<'a>(verb: &'a str, path: &'a Path) -> impl Fn(std::io::Error) -> String + 'a {
-    move |error| format!("cannot {verb} {}: {error}", path.display())
-}
-
-fn adds_up(counts: &Value) -> bool {
-    let count = |key: &str| counts[key].as_u64();
-    let parts = [count("live"), count("dead"), count("aborted")];
-    count("in").is_some() && count("in") == parts.into_iter().sum()
-}
-
-/// The two programs under trial.
-#[derive(Debug)]
-struct Programs {
-    desktop: PathBuf,
-    mspass: PathBuf,
-}
-
-impl Programs {
-    /// Brings both up to date, in the profile that this program was built in.
-    fn build() -> Result<Self, String> {
-        let profile = profile_folder()?;
-        let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-        let mut command = Command::new(cargo);
-        command.args([
-            "build",
-            "--quiet",
-            "--workspace",
-            "--example",
-            "desktop",
-            "--bin",
-            "mspass",
-        ]);
-        if profile.ends_with("release") {
-            command.arg("--release");
-        }
-        command.arg("--target-dir").arg(profile.join(".."));
-        // What cargo told this program about itself would make some build scripts run again.
-        for (key, _) in std::env::vars_os() {
-            let name = key.to_string_lossy();
-            if ["CARGO_PKG_", "CARGO_MANIFEST_"].iter().any(|start| name.starts_with(start)) {
-                command.env_remove(&key);
-            }
-        }
-        let status = command.current_dir(env!("CARGO_MANIFEST_DIR")).stdin(Stdio::null()).status();
-        let status = status.map_err(|error| format!("cannot start cargo: {error}"))?;
-        if !status.success() {
-            return Err(format!("building the programs: {status}"));
-        }
-        let suffix = std::env::consts::EXE_SUFFIX;
-        let desktop = profile.join(format!("examples/desktop{suffix}"));
-        let mspass = profile.join(format!("mspass{suffix}"));
-        Ok(Self { desktop, mspass })
-    }
-}
-
-/// `target/release`, of which this program lies in `deps`.
-fn profile_folder() -> Result<PathBuf, String> {
-    let own = std::env::current_exe().map_err(|error| format!("where am I? {error}"))?;
-    let folder = own.parent().and_then(Path::parent);
-    folder.map(Path::to_path_buf).ok_or(format!("{} lies too high", own.display()))
-}
-
 struct Trial<'a> {
     programs: Programs,
     archive: PathBuf,
@@ -221,7 +155,7 @@ impl Trial<'_> {
             let name = if gently { "SIGINT" } else { "SIGKILL" };
             kills.push(format!("{name} after {:.3} s", span.as_secs_f64()));
             if gently {
-                interrupt(&child)?;
+                signal_to(child.id(), "INT")?;
             } else {
                 child.kill().map_err(|error| format!("cannot kill: {error}"))?;
             }
@@ -242,7 +176,7 @@ impl Trial<'_> {
                 return Err(format!("{key}: {is}, undisturbed {was}"));
             }
         }
-        self.same_documents(workdir)
+        self.programs.same_documents(&self.folder.join("undisturbed"), workdir)
     }
 
     /// Starts the job and lets it end; its counts.
@@ -271,18 +205,6 @@ impl Trial<'_> {
         command.spawn().map_err(failed("start", &self.programs.desktop))
     }
 
-    fn same_documents(&self, workdir: &Path) -> Result<(), String> {
-        let name = |workdir: &Path| format!("embedded:{}", workdir.join("db").display());
-        let mut command = Command::new(&self.programs.mspass);
-        command.arg("diff").arg(name(&self.folder.join("undisturbed"))).arg(name(workdir));
-        let output = command.output().map_err(failed("start", &self.programs.mspass))?;
-        if output.status.code() == Some(0) {
-            return Ok(());
-        }
-        let told = [output.stdout, output.stderr].concat();
-        Err(format!("mspass diff, {}: {}", output.status, String::from_utf8_lossy(&told)))
-    }
-
     fn patience(&self) -> Duration {
         PATIENCE_MIN.max(self.whole * PATIENCE)
     }
@@ -302,24 +224,4 @@ fn stdout_of(workdir: &Path) -> PathBuf {
 
 fn stderr_of(workdir: &Path) -> PathBuf {
     workdir.with_extension("err")
-}
-
-/// Waits for the end, at most so long; `None` if it still runs.
-fn end_within(child: &mut Child, limit: Duration) -> Result<Option<ExitStatus>, String> {
-    let started = Instant::now();
-    loop {
-        let status = child.try_wait().map_err(|error| format!("cannot wait: {error}"))?;
-        let left = limit.saturating_sub(started.elapsed());
-        if status.is_some() || left.is_zero() {
-            return Ok(status);
-        }
-        std::thread::sleep(left.min(POLL));
-    }
-}
-
-/// What Ctrl-C does.
-fn interrupt(child: &Child) -> Result<(), String> {
-    let command = format!("kill -INT {}", child.id());
-    let status = Command::new("sh").arg("-c").arg(command).status();
-    status.map(|_| ()).map_err(|error| format!("cannot interrupt: {error}"))
 }

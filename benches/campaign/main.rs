@@ -12,8 +12,14 @@
 #![allow(clippy::disallowed_methods)] // campaigns are drivers: they read the clock and wait
 
 mod desktop_kill;
+mod faults;
+mod programs;
 #[path = "../../mspass-io/tests/campaign/queries.rs"]
 mod queries;
+#[path = "../raw_archive/mod.rs"]
+mod raw_archive;
+#[path = "../signal/mod.rs"]
+mod signal;
 #[path = "../../mspass-io/tests/campaign/store_kill.rs"]
 mod store_kill;
 
@@ -50,11 +56,16 @@ struct Campaign {
 
 /// Every campaign. To add one: a module beside this file with the trial itself, an entry here,
 /// and a slice of it in the tests.
-const CAMPAIGNS: [Campaign; 3] = [
+const CAMPAIGNS: [Campaign; 4] = [
     Campaign {
         name: "desktop-kill",
         about: "kills the desktop job at random moments, restarts it, compares the end result",
         run: desktop_kill,
+    },
+    Campaign {
+        name: "faults",
+        about: "kills, stops, adds and drains processes of a cluster at work, compares the result",
+        run: faults,
     },
     Campaign {
         name: "queries",
@@ -79,6 +90,16 @@ fn desktop_kill(choice: &Choice) -> Result<Tally, String> {
     };
     let outcome = desktop_kill::run(&settings, &mut |line| println!("{line}"))?;
     Ok(Tally { runs: outcome.kills, failed: outcome.failures.len() })
+}
+
+const FAULT_SEQUENCES: usize = 50;
+
+fn faults(choice: &Choice) -> Result<Tally, String> {
+    let count = choice.count.unwrap_or(FAULT_SEQUENCES);
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("faults");
+    let settings = faults::Settings::random(choice.seed, count, folder);
+    let failures = faults::run(&settings, &mut |line| println!("{line}"))?;
+    Ok(Tally { runs: count, failed: failures.len() })
 }
 
 const STORE_KILLS: usize = 500;

@@ -5,6 +5,7 @@
 //! - [`frontend`]: pictures and the report of a job; [`command`]: the `mspass` command.
 
 pub mod bootstrap;
+pub mod cluster;
 pub mod command;
 pub mod desktop;
 pub mod error;

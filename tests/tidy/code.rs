@@ -7,10 +7,11 @@ use crate::{File, Finding, PROJECT, Tree, finds, hold};
 
 /// The only files that may read a clock, sleep, or start a thread or task; tests and benches
 /// apart. The rest are handed time and run where they are called.
-const CLOCK_AND_SPAWN: [(&str, &str); 7] = [
+const CLOCK_AND_SPAWN: [(&str, &str); 8] = [
     ("mspass-actors/src/clock.rs", "the clock that everybody else is handed"),
     ("mspass-actors/src/runtime.rs", "starts arbiters, tasks and threads"),
     ("mspass-io/src/archive/scan.rs", "scans files on a bounded number of threads"),
+    ("mspass-io/src/db/upkeep/batches.rs", "checks documents on a bounded number of threads"),
     ("mspass-io/src/store/contract/blobs.rs", "writers at the same time, as a check"),
     ("mspass-io/src/store/contract/documents.rs", "writers at the same time, as a check"),
     ("mspass-io/src/store/mongo/driver.rs", "the one thread of the driver's runtime"),

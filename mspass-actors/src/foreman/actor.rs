@@ -45,7 +45,7 @@ pub struct AskStatus;
 pub struct Drain;
 
 /// Where a job stands.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct JobStatus {
     /// All is done, and journaled.
     pub finished: bool,
@@ -95,7 +95,9 @@ pub struct ForemanActor {
     journal: Journal,
     spec: JobSpec,
     waiter: Waiter,
-    workers: HashMap<WorkerName, Mailbox<Grant>>,
+    /// Their incarnations and where their leases go.
+    workers: HashMap<WorkerName, (u64, Mailbox<Grant>)>,
+    gone: Mailbox<WorkerGone>,
     totals: Tally,
     resumed: u64,
     offers: VecDeque<(Offer, Reply<Offer>)>,
@@ -116,17 +118,19 @@ impl ForemanActor {
     pub fn start(runtime: &Runtime, spec: &JobSpec, journal: Journal) -> Address<Self> {
         let (spec, waiter) = (spec.clone(), runtime.waiter());
         let mut journal = Some(journal);
-        let address = start(runtime, "foreman", MESSAGES_MAX, move |_| Self {
-            state: Foreman::new(spec.epoch),
-            journal: journal.take().expect("a foreman is made once"),
-            spec: spec.clone(),
-            waiter: waiter.clone(),
-            workers: HashMap::new(),
-            totals: Tally::default(),
-            resumed: 0,
-            offers: VecDeque::new(),
-            finished: false,
-        });
+        let address =
+            start(runtime, "foreman", MESSAGES_MAX, move |context: &Context<Self>| Self {
+                state: Foreman::new(spec.epoch),
+                journal: journal.take().expect("a foreman is made once"),
+                spec: spec.clone(),
+                waiter: waiter.clone(),
+                workers: HashMap::new(),
+                gone: context.address().mailbox(),
+                totals: Tally::default(),
+                resumed: 0,
+                offers: VecDeque::new(),
+                finished: false,
+            });
         address.every(runtime, TICK, || Tick);
         address
     }
@@ -160,12 +164,16 @@ impl ForemanActor {
     }
 
     fn grant(&mut self, worker: &str, leases: Vec<super::lease::Lease>) {
-        let sent = self.workers.get(worker).map(|mailbox| mailbox.try_tell(Grant { leases }));
-        if !matches!(sent, Some(Ok(()))) {
-            tracing::warn!("worker {worker} takes no leases: it must join again");
-            self.workers.remove(worker);
-            self.state.worker_down(clock::now(), worker);
-        }
+        let Some((incarnation, mailbox)) = self.workers.get(worker).cloned() else {
+            return self.state.worker_down(clock::now(), worker);
+        };
+        let (worker, gone) = (worker.to_owned(), self.gone.clone());
+        // What waits here is bounded by the worker's credits.
+        self.waiter.spawn(async move {
+            if mailbox.tell(Grant { leases }).await.is_err() {
+                let _ = gone.tell(WorkerGone { worker, incarnation }).await;
+            }
+        });
     }
 
     fn write(&mut self, record: Record) {
@@ -213,13 +221,13 @@ impl Handler<AskJob> for ForemanActor {
 }
 
 impl Handler<Join> for ForemanActor {
-    fn handle(&mut self, join: Join, reply: Reply<Join>, context: &Context<Self>) {
+    fn handle(&mut self, join: Join, reply: Reply<Join>, _: &Context<Self>) {
         let Join { worker, incarnation, credits, grants, suspects } = join;
         self.state.suspect(&suspects);
-        self.workers.insert(worker.clone(), grants.clone());
+        self.workers.insert(worker.clone(), (incarnation, grants.clone()));
         self.state.join(clock::now(), &worker, incarnation, credits);
         reply.send(());
-        let gone = context.address().mailbox::<WorkerGone>();
+        let gone = self.gone.clone();
         self.waiter.spawn(async move {
             grants.watch().await;
             let _ = gone.tell(WorkerGone { worker, incarnation }).await;

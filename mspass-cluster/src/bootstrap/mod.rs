@@ -43,15 +43,20 @@ impl Pauses {
 /// Where a process that plays `role` may be, the likeliest first; each entry is one process, by all
 /// its addresses. Some may be stale: whoever dials finds out.
 ///
-/// A scheduler that was named by address is looked up by that name each time, so that a DNS name
-/// may move; every other role is looked for in the workdir.
+/// A scheduler or db role that was named by address is looked up by that name each time, so that a
+/// DNS name may move; every other role is looked for in the workdir.
 pub async fn candidates(settings: &Settings, role: Role) -> Vec<Vec<SocketAddr>> {
-    match (&settings.scheduler, role) {
-        (Some(address), Role::Scheduler) => {
+    let named = match role {
+        Role::Scheduler => &settings.scheduler,
+        Role::Db => &settings.db_address,
+        _ => &None,
+    };
+    match named {
+        Some(address) => {
             let found = resolve(address).await;
             if found.is_empty() { Vec::new() } else { vec![found] }
         }
-        _ => {
+        None => {
             let directory = Directory::of(&settings.workdir, &settings.cluster);
             directory.list(role).into_iter().map(|found| found.addresses).collect()
         }

@@ -23,7 +23,12 @@ impl Failure {
 
 impl From<mspass_io::Error> for Failure {
     fn from(error: mspass_io::Error) -> Self {
-        let error = Error::from(error);
+        Error::from(error).into()
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
         match error.exit_code() {
             super::BAD_INPUT => Self::BadInput(error.to_string()),
             _ => Self::Failed(error.to_string()),

@@ -131,7 +131,7 @@ fn hint(database: &Database, collection: &str) -> Result<(), Failure> {
 }
 
 /// The document that an option's JSON text says.
-fn document(option: &str, text: Option<&str>) -> Result<Document, Failure> {
+pub(super) fn document(option: &str, text: Option<&str>) -> Result<Document, Failure> {
     let Some(text) = text else { return Ok(Document::new()) };
     let example = "'{\"sta\": \"UV05\"}'";
     let refuse = |reason: String| Failure::bad_input(format!("{option}: {reason}"));

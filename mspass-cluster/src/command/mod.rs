@@ -3,6 +3,7 @@
 //! One module a subcommand. Results go to standard output, everything else to standard error; a
 //! reader that closes the pipe ends the command quietly.
 
+mod cluster;
 mod database;
 mod db;
 mod diff;
@@ -11,6 +12,7 @@ mod find;
 mod index;
 mod plot;
 mod read;
+mod status;
 mod table;
 
 use std::ffi::OsString;
@@ -37,6 +39,8 @@ Examples:
   mspass find wf_miniseed --db embedded:work/db  look at what was indexed
   mspass diff embedded:a/db embedded:b/db        whether two databases are equal
   mspass plot day.mseed                          a picture of its traces
+  mspass cluster local --workers 3               a cluster on this machine, until Ctrl-C
+  mspass status                                  what it is doing
   mspass db export carried --db embedded:work/db the database in files
 
 `mspass COMMAND --help` says more of each, with examples.
@@ -44,7 +48,7 @@ Examples:
 Exit codes: 0 done; 1 failed (of diff: the databases differ); 2 bad input.";
 
 /// Seismic data from the command line: read waveform files, index archives, query and compare
-/// databases, draw traces
+/// databases, draw traces, start clusters
 #[derive(Debug, Parser)]
 #[command(name = "mspass", version, after_help = AFTER_HELP)]
 #[command(arg_required_else_help = true, disable_help_subcommand = true)]
@@ -61,6 +65,8 @@ enum Command {
     Diff(diff::Arguments),
     Plot(plot::Arguments),
     Db(db::Arguments),
+    Cluster(cluster::Arguments),
+    Status(status::Arguments),
 }
 
 /// Does what the command line `arguments` ask for, the program's own name first among them, and
@@ -86,6 +92,8 @@ where
         Command::Diff(arguments) => diff::run(&arguments, &mut out),
         Command::Plot(arguments) => plot::run(&arguments, &mut out),
         Command::Db(arguments) => db::run(&arguments, &mut out),
+        Command::Cluster(arguments) => cluster::run(arguments, &mut out),
+        Command::Status(arguments) => status::run(&arguments, &mut out),
     };
     let ended = ended.and_then(|code| Ok(out.flush().map(|()| code)?));
     let (code, sentence) = match ended {

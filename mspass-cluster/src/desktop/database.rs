@@ -6,12 +6,15 @@ use mspass_io::store::mongo::{MongodOptions, MongodServer};
 use mspass_io::store::{Database, DatabaseName};
 use mspass_io::{Error, Result};
 
+use crate::options::Store;
+use crate::process::own_program;
+
 /// A database, with the server that was started for it.
 #[derive(Debug)]
-pub(super) struct OpenDatabase {
-    pub(super) database: Database,
+pub(crate) struct OpenDatabase {
+    pub(crate) database: Database,
     /// How to name it to `mspass`.
-    pub(super) name: String,
+    pub(crate) name: String,
     server: Option<MongodServer>,
 }
 
@@ -38,12 +41,29 @@ impl OpenDatabase {
                 (name, None)
             }
         };
+        Self::named(name, server)
+    }
+
+    /// Opens what the db role is to hold. A `mongod` dies with the process that opens it.
+    pub(crate) fn of(store: &Store) -> Result<Self> {
+        match store {
+            Store::Embedded(path) => Self::named(DatabaseName::Embedded(path.clone()), None),
+            Store::Named(name) => Self::named(name.clone(), None),
+            Store::Mongod(folder) => {
+                let options = MongodOptions::default().bound_by(own_program());
+                let server = MongodServer::start(folder, &options)?;
+                Self::named(server.uri(MONGOD_DATABASE).parse()?, Some(server))
+            }
+        }
+    }
+
+    fn named(name: DatabaseName, server: Option<MongodServer>) -> Result<Self> {
         let database = Database::open(&name)?;
         Ok(Self { database, name: name.to_string(), server })
     }
 
     /// Stops the server that was started for it, if any.
-    pub(super) fn close(self) -> Result<()> {
+    pub(crate) fn close(self) -> Result<()> {
         let Self { database, server, .. } = self;
         drop(database);
         server.map_or(Ok(()), MongodServer::stop)

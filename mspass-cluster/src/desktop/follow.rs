@@ -1,7 +1,6 @@
 //! Showing how far a job is, on a terminal.
 
 use std::io::IsTerminal;
-use std::sync::mpsc::channel;
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -17,7 +16,7 @@ const POLL: Duration = Duration::from_millis(20);
 
 /// A bar on standard error, hidden without a terminal.
 #[derive(Debug)]
-pub(super) struct Bar(ProgressBar);
+pub(crate) struct Bar(ProgressBar);
 
 impl Bar {
     pub(super) fn new(quiet: bool) -> Self {
@@ -30,7 +29,7 @@ impl Bar {
     }
 
     /// Begins a phase: its bar counts what `rate` says, from nothing.
-    pub(super) fn begin(&self, rate: &str) {
+    pub(crate) fn begin(&self, rate: &str) {
         let template = format!("{{msg:32}} [{{bar:28}}] {{percent:>3}}%  {rate}  eta {{eta}}");
         if let Ok(style) = ProgressStyle::with_template(&template) {
             self.0.set_style(style.progress_chars("=> "));
@@ -39,12 +38,16 @@ impl Bar {
     }
 
     pub(super) fn indexing(&self, progress: &IndexProgress) {
-        self.0.set_length(progress.files);
-        self.0.set_position(progress.unchanged + progress.scanned);
-        self.0.set_message(format!("indexing {} files", progress.files));
+        self.files(progress.unchanged + progress.scanned, progress.files);
     }
 
-    fn processing(&self, status: &JobStatus, bytes_total: u64) {
+    pub(crate) fn files(&self, done: u64, files: u64) {
+        self.0.set_length(files);
+        self.0.set_position(done);
+        self.0.set_message(format!("indexing {files} files"));
+    }
+
+    pub(crate) fn processing(&self, status: &JobStatus, bytes_total: u64) {
         let totals = &status.totals;
         self.0.set_length(bytes_total.max(totals.bytes_read));
         self.0.set_position(totals.bytes_read);
@@ -64,8 +67,6 @@ pub(super) fn follow(
     bytes_total: u64,
     interrupt: &Interrupt,
 ) -> Result<JobStatus> {
-    // Nobody sends: the channel is a clock that needs no permission to sleep.
-    let (_never, pause) = channel::<()>();
     bar.begin("{binary_bytes_per_sec}");
     let mut draining = false;
     loop {
@@ -78,6 +79,6 @@ pub(super) fn follow(
             draining = true;
             driver.drain()?;
         }
-        let _ = pause.recv_timeout(POLL);
+        interrupt.pause(POLL);
     }
 }

@@ -4,7 +4,7 @@ mod compile;
 mod database;
 mod follow;
 mod options;
-mod signals;
+pub(crate) mod signals;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -18,13 +18,15 @@ use mspass_actors::workflow::stage::Stage;
 use mspass_actors::workflow::{ArchivePieces, Workflow};
 use mspass_core::UtcTime;
 use mspass_io::archive::{IndexOptions, IndexProgress, ScanOptions, index};
+use mspass_io::store::Database;
 
 use crate::error::{Error, Result};
 use crate::frontend::plot::plot_picture;
 use crate::frontend::report::{render_html, render_text};
 use crate::launch::LocalCluster;
-use database::OpenDatabase;
-use follow::{Bar, follow};
+pub(crate) use database::OpenDatabase;
+pub(crate) use follow::Bar;
+use follow::follow;
 use signals::Interrupt;
 
 pub use options::{DesktopOptions, THREADS_MAX};
@@ -50,13 +52,13 @@ pub fn run(
 }
 
 /// Name of this program, as the person called it.
-fn program() -> String {
+pub(crate) fn program() -> String {
     let path = std::env::args_os().next().map(PathBuf::from).unwrap_or_default();
     path.file_name().map_or_else(|| "mspass".into(), |name| name.to_string_lossy().into_owned())
 }
 
-/// One run of a job, as far as it has come.
-struct Run<'a> {
+/// One run of a job as its driver sees it, on this machine or on a cluster.
+pub(crate) struct Job<'a> {
     options: &'a DesktopOptions,
     archive: PathBuf,
     workdir: PathBuf,
@@ -65,30 +67,42 @@ struct Run<'a> {
     bar: Bar,
 }
 
+/// How a job ended, and where its results are.
+pub(crate) struct Outcome<'a> {
+    pub(crate) stage: &'a Stage,
+    pub(crate) status: JobStatus,
+    pub(crate) database: Database,
+    /// How to name it to `mspass`.
+    pub(crate) database_name: String,
+    /// That of an interrupt, if there was one.
+    pub(crate) exit_code: Option<u8>,
+    /// Of the largest process.
+    pub(crate) peak_rss_bytes: u64,
+}
+
 fn run_job(
     options: &DesktopOptions,
     sample: &Path,
     build: impl FnOnce(ArchivePieces) -> mspass_actors::Result<Workflow>,
 ) -> Result<u8> {
-    let (started, began) = (clock::utc_now(), clock::now());
     let workflow = build(ArchivePieces::hours(&options.archive_name))?;
-    let archive = options.archive.clone().unwrap_or_else(|| sample.to_owned());
-    let readable = std::fs::read_dir(&archive).map(drop);
-    readable.map_err(|error| Error::Archive { path: archive.clone(), error })?;
-    let workdir = make_workdir(&options.workdir)?;
-    let open = OpenDatabase::open(&options.db, &workdir)?;
-    let bar = Bar::new(options.quiet);
-    let run = Run { options, archive, workdir, started, began, bar };
-    let outcome = run.execute(workflow, &open);
-    run.bar.clear();
+    let job = Job::begin(options, sample)?;
+    let open = OpenDatabase::open(&options.db, &job.workdir)?;
+    let outcome = job.execute(workflow, &open);
+    job.bar.clear();
     let closed = open.close();
     let code = outcome?;
     closed?;
     Ok(code)
 }
 
+/// The journal of a job.
+pub(crate) fn journal_path(workdir: &Path, job: &str) -> PathBuf {
+    workdir.join("jobs").join(format!("{}.journal", file_name(job)))
+}
+
 /// Makes the folder and proves that it can be written to, before anything else is done.
-fn make_workdir(path: &Path) -> Result<PathBuf> {
+pub(crate) fn make_workdir(path: &Path) -> Result<PathBuf> {
     let refuse = |error| Error::Workdir { path: path.to_owned(), error };
     std::fs::create_dir_all(path).map_err(refuse)?;
     let probe = path.join(format!(".probe-{}", std::process::id()));
@@ -97,7 +111,28 @@ fn make_workdir(path: &Path) -> Result<PathBuf> {
     path.canonicalize().map_err(refuse)
 }
 
-impl Run<'_> {
+impl<'a> Job<'a> {
+    /// Checks what the job reads and where it writes.
+    pub(crate) fn begin(options: &'a DesktopOptions, sample: &Path) -> Result<Self> {
+        let (started, began) = (clock::utc_now(), clock::now());
+        let archive = options.archive.clone().unwrap_or_else(|| sample.to_owned());
+        let readable = std::fs::read_dir(&archive).map(drop);
+        readable.map_err(|error| Error::Archive { path: archive.clone(), error })?;
+        let workdir = make_workdir(&options.workdir)?;
+        let bar = Bar::new(options.quiet);
+        Ok(Self { options, archive, workdir, started, began, bar })
+    }
+
+    pub(crate) fn bar(&self) -> &Bar {
+        &self.bar
+    }
+
+    /// The archive, as every process of this machine finds it.
+    pub(crate) fn archive(&self) -> Result<PathBuf> {
+        let refuse = |error| Error::Archive { path: self.archive.clone(), error };
+        self.archive.canonicalize().map_err(refuse)
+    }
+
     fn execute(&self, workflow: Workflow, open: &OpenDatabase) -> Result<u8> {
         let options = self.options;
         let cluster = LocalCluster::start(open.database.clone())?;
@@ -105,31 +140,42 @@ impl Run<'_> {
         let database = cluster.database();
         let indexed = self.index(&database)?;
         let stage = Arc::new(Stage::new(workflow, &options.job));
-        let journal =
-            self.workdir.join("jobs").join(format!("{}.journal", file_name(&options.job)));
+        let journal = journal_path(&self.workdir, &options.job);
         let driver = cluster.submit(&stage, &journal, options.threads(), options.fresh)?;
         let status = follow(&driver, &self.bar, indexed.bytes, &interrupt)?;
-        self.bar.clear();
+        self.conclude(Outcome {
+            stage: &stage,
+            status,
+            database,
+            database_name: open.name.clone(),
+            exit_code: interrupt.exit_code(),
+            peak_rss_bytes: peak_rss_bytes(),
+        })
+    }
 
-        let mut report = self.report(&stage, open, &status);
-        compile::counts(&mut report, &status, &stage);
-        let page = self.workdir.join(format!("{}.html", file_name(&options.job)));
+    /// Makes the report, tells what there is to tell, and gives the exit code.
+    pub(crate) fn conclude(&self, outcome: Outcome<'_>) -> Result<u8> {
+        self.bar.clear();
+        let Outcome { stage, status, database, exit_code, .. } = &outcome;
+        let mut report = self.report(&outcome);
+        compile::counts(&mut report, status, stage);
+        let page = self.workdir.join(format!("{}.html", file_name(stage.job())));
         if status.finished {
-            compile::contents(&mut report, &database, &stage)?;
+            compile::contents(&mut report, database, stage)?;
             write(&page, &render_html(&report))?;
             if let Some(picture) = report.pictures.first() {
                 write(&page.with_extension("svg"), &plot_picture(picture))?;
             }
         }
         self.tell(&report, status.finished.then_some(page.as_path()));
-        match (status.failure, interrupt.exit_code()) {
-            (Some(reason), _) => Err(Error::Failed(reason)),
+        match (&status.failure, exit_code) {
+            (Some(reason), _) => Err(Error::Failed(reason.clone())),
             (None, _) if status.finished => Ok(0),
-            (None, code) => Ok(code.unwrap_or(1)),
+            (None, code) => Ok((*code).unwrap_or(1)),
         }
     }
 
-    fn index(&self, database: &mspass_io::store::Database) -> Result<IndexProgress> {
+    fn index(&self, database: &Database) -> Result<IndexProgress> {
         let index_options = IndexOptions {
             root: self.archive.clone(),
             name: self.options.archive_name.clone(),
@@ -141,7 +187,8 @@ impl Run<'_> {
         Ok(index(database, &index_options, &mut |progress| self.bar.indexing(progress))?)
     }
 
-    fn report(&self, stage: &Stage, open: &OpenDatabase, status: &JobStatus) -> JobReport {
+    fn report(&self, outcome: &Outcome<'_>) -> JobReport {
+        let Outcome { stage, status, .. } = outcome;
         let state = match (&status.failure, status.finished) {
             (Some(_), _) => JobState::Failed,
             (None, true) => JobState::Finished,
@@ -162,7 +209,7 @@ impl Run<'_> {
             job_name: stage.job().to_owned(),
             state,
             note,
-            database: open.name.clone(),
+            database: outcome.database_name.clone(),
             collection: mspass_io::db::collection::WF_TIME_SERIES.to_owned(),
             archive: self.archive.display().to_string(),
             program: program(),
@@ -170,7 +217,7 @@ impl Run<'_> {
             started: self.started,
             finished: clock::utc_now(),
             seconds: self.began.elapsed().as_secs_f64(),
-            peak_rss_bytes: peak_rss_bytes(),
+            peak_rss_bytes: outcome.peak_rss_bytes,
             threads: u32::try_from(self.options.threads()).unwrap_or(u32::MAX),
             ..JobReport::default()
         }
@@ -207,8 +254,13 @@ fn file_name(job: &str) -> String {
 }
 
 /// Largest resident memory of this process so far.
-fn peak_rss_bytes() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+pub(crate) fn peak_rss_bytes() -> u64 {
+    peak_rss_of(std::process::id())
+}
+
+/// The same of another process; 0 when it is gone.
+pub(crate) fn peak_rss_of(pid: u32) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
     let kib = line.and_then(|rest| rest.trim().trim_end_matches(" kB").trim().parse::<u64>().ok());
     kib.unwrap_or(0) * 1024

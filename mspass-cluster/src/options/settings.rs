@@ -144,6 +144,15 @@ impl Settings {
         })
     }
 
+    /// The store as `--db` and `mspass` name it.
+    pub fn store_name(&self) -> String {
+        match &self.store {
+            Store::Embedded(path) => DatabaseName::Embedded(path.clone()).to_string(),
+            Store::Mongod(_) => "mongod".to_owned(),
+            Store::Named(name) => name.to_string(),
+        }
+    }
+
     /// Whether this process plays the role.
     pub fn plays(&self, role: Role) -> bool {
         self.roles.contains(&role)

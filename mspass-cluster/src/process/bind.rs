@@ -41,6 +41,16 @@ pub fn arguments() -> Result<Vec<OsString>> {
     Ok(arguments)
 }
 
+/// The arguments of this program without its name, and without what binds it to its parent: for a
+/// child that does the same in another role.
+pub fn arguments_without_parent() -> Vec<OsString> {
+    let mut arguments: Vec<OsString> = std::env::args_os().skip(1).collect();
+    if arguments.first().is_some_and(|first| pid_after(first, PARENT_FLAG).is_some()) {
+        arguments.remove(0);
+    }
+    arguments
+}
+
 fn pid_after(argument: &OsStr, flag: &str) -> Option<i32> {
     argument.to_str()?.strip_prefix(flag)?.parse().ok()
 }

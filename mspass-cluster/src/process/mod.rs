@@ -10,7 +10,7 @@ mod restart;
 mod supervisor;
 mod worker;
 
-pub use bind::{EXEC_FLAG, PARENT_FLAG, arguments, own_program};
+pub use bind::{EXEC_FLAG, PARENT_FLAG, arguments, arguments_without_parent, own_program};
 pub use limit::{Holder, MemoryLimit};
 pub use restart::{RestartLimits, Restarts};
 pub use supervisor::{ChildSpec, ChildStatus, Event, Exit, Supervisor, last_exit, record_pid};

@@ -7,6 +7,7 @@ pub mod inventory;
 pub mod normalize;
 mod remains;
 pub mod schema;
+pub mod upkeep;
 mod value;
 mod waveform;
 pub mod waveforms;

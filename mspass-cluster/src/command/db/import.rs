@@ -22,7 +22,7 @@ not written again: an import that was interrupted is completed by the same comma
 
 Examples:
   mspass db import dump/quakes --db embedded:work/db
-  mspass db import dump/quakes --db embedded:work/db --dir /scratch/wf=/home/me/wf
+  mspass db import dump/quakes --db embedded:work/db --dir /scratch/wf=/data/wf
   mspass db import sites --db mongodb://localhost:27017/quakes --collection site channel
 
 Exit codes: 0 done; 1 failed, or documents are there with other content; 2 bad input.";

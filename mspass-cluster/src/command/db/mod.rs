@@ -1,14 +1,21 @@
 //! `mspass db`: what is done to a database as a whole.
 
+mod clean;
 mod export;
 mod import;
+mod verify;
 
 use std::io::{IsTerminal, Write};
+use std::path::Path;
+use std::sync::Arc;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use mspass_io::db::schema::Schema;
 use mspass_io::dump::Progress;
+use mspass_io::store::Database;
 
 use super::failure::Failure;
+use crate::desktop::THREADS_MAX;
 use crate::frontend::quantity::{bytes, counted};
 
 /// Carry a database in files, and keep it in order
@@ -23,12 +30,47 @@ pub(super) struct Arguments {
 enum Command {
     Import(import::Arguments),
     Export(export::Arguments),
+    Verify(verify::Arguments),
+    Clean(clean::Arguments),
 }
 
 pub(super) fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<u8, Failure> {
     match &arguments.command {
         Command::Import(arguments) => import::run(arguments, out),
         Command::Export(arguments) => export::run(arguments, out),
+        Command::Verify(arguments) => verify::run(arguments, out),
+        Command::Clean(arguments) => clean::run(arguments, out),
+    }
+}
+
+/// The shipped schema, with what a file adds.
+fn schema(file: Option<&Path>) -> Result<Arc<Schema>, Failure> {
+    let shipped = Schema::mspass();
+    match file {
+        Some(file) => Ok(Arc::new(shipped.extended_by_file(file)?)),
+        None => Ok(shipped),
+    }
+}
+
+fn threads(asked: usize) -> usize {
+    match asked {
+        0 => std::thread::available_parallelism().map_or(1, usize::from),
+        threads => threads.min(THREADS_MAX),
+    }
+}
+
+/// The collections that were named and are there, else all that the schema knows.
+fn chosen(database: &Database, named: &[String], schema: &Schema) -> Result<Vec<String>, Failure> {
+    let there = database.documents.collections()?;
+    if named.is_empty() {
+        return Ok(there.into_iter().filter(|name| schema.collection(name).is_some()).collect());
+    }
+    match named.iter().find(|name| !there.contains(name)) {
+        Some(name) => Err(Failure::bad_input(format!(
+            "no collection '{name}' here; there are {}",
+            there.join(", ")
+        ))),
+        None => Ok(named.to_vec()),
     }
 }
 

@@ -1,0 +1,242 @@
+//! The scheduler role: jobs are submitted to it; it indexes, plans, and runs their foreman.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use mspass_actors::db_proxy::ProxyStore;
+use mspass_actors::foreman::lease::{AskJob, Ended, Heartbeat, JobSpec, Join, Leave};
+use mspass_actors::foreman::{AskStatus, Drain, ForemanActor, JobStatus};
+use mspass_actors::job::{self, Driver};
+use mspass_actors::mailbox::{Address, Context, Handler, MailError, Mailbox, Reply, start};
+use mspass_actors::node::Node;
+use mspass_actors::runtime::{Runtime, Waiter, spawn_thread};
+use mspass_core::process::runner::panic_text;
+use mspass_io::archive::{IndexOptions, ScanOptions, index};
+
+use super::find::{FOREMAN, SCHEDULER, follow_store};
+use super::messages::{
+    AskCluster, AskProgress, ClusterStatus, DrainJob, JobRequest, NodeStatus, Progress, Refusal,
+    Submit,
+};
+use super::node::{Member, connect};
+use super::workflows::Workflows;
+use super::{failed, incarnation};
+use crate::desktop::journal_path;
+use crate::desktop::signals::Interrupt;
+use crate::error::{Error, Result};
+use crate::options::{Role, Settings};
+
+/// Messages waiting in each of the scheduler's mailboxes.
+const MESSAGES_MAX: usize = 256;
+/// How long a foreman may take to say where its job stands.
+const STATUS_DEADLINE: std::time::Duration = std::time::Duration::from_secs(30);
+
+/// Serves jobs until it is told to end.
+pub(super) fn serve(settings: &Settings, workflows: Workflows) -> Result<u8> {
+    let member = begin(settings, workflows)?;
+    Interrupt::listen(&member.runtime.waiter()).wait();
+    Ok(0)
+}
+
+/// Starts the scheduler's actor and says where it is.
+pub(super) fn begin(settings: &Settings, workflows: Workflows) -> Result<Member> {
+    let name = format!("scheduler-{:x}", incarnation());
+    let mut member = connect(settings, Role::Scheduler, &name)?;
+    let desk = Arc::new(Desk {
+        store: follow_store(&member.node, settings, member.runtime.waiter()),
+        runtime: Arc::clone(&member.runtime),
+        node: member.node.clone(),
+        settings: settings.clone(),
+        workflows,
+        build: member.build.clone(),
+        job: Mutex::default(),
+    });
+    let actor = start(&member.runtime, SCHEDULER, MESSAGES_MAX, move |_: &Context<Scheduler>| {
+        Scheduler { desk: Arc::clone(&desk) }
+    });
+    member.node.register(SCHEDULER, actor.mailbox::<Submit>());
+    member.node.register(SCHEDULER, actor.mailbox::<AskProgress>());
+    member.node.register(SCHEDULER, actor.mailbox::<DrainJob>());
+    member.node.register(SCHEDULER, actor.mailbox::<AskCluster>());
+    member.announce(settings, Role::Scheduler)?;
+    Ok(member)
+}
+
+/// What the threads of jobs need.
+struct Desk {
+    store: ProxyStore,
+    runtime: Arc<Runtime>,
+    node: Node,
+    settings: Settings,
+    workflows: Workflows,
+    build: String,
+    job: Mutex<Option<(JobRequest, State)>>,
+}
+
+/// How far the present job is.
+#[derive(Clone)]
+enum State {
+    Indexing { files: u64, done: u64 },
+    Running { status: Mailbox<AskStatus>, drains: Mailbox<Drain>, bytes: u64 },
+    Refused(Refusal),
+}
+
+struct Scheduler {
+    desk: Arc<Desk>,
+}
+
+impl Desk {
+    fn job(&self) -> MutexGuard<'_, Option<(JobRequest, State)>> {
+        self.job.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn set(&self, state: State) {
+        if let Some((_, now)) = &mut *self.job() {
+            *now = state;
+        }
+    }
+
+    /// Indexes the archive, opens the job and starts its foreman and planner.
+    fn run(&self, request: &JobRequest) -> Result<()> {
+        let database = self.store.database();
+        let mut spec = JobSpec {
+            job: request.job.clone(),
+            workflow: request.workflow.clone(),
+            parameters: request.parameters.clone(),
+            archive: request.archive_name.clone(),
+            build: self.build.clone(),
+            epoch: 0,
+        };
+        let stage = Arc::new(self.workflows.stage(&spec)?);
+        let options = IndexOptions {
+            root: request.archive.clone(),
+            name: request.archive_name.clone(),
+            exclude: Some(self.settings.workdir.clone()),
+            threads: std::thread::available_parallelism().map_or(1, usize::from),
+            scan: ScanOptions::default(),
+        };
+        let indexed = index(&database, &options, &mut |progress| {
+            let done = progress.unchanged + progress.scanned;
+            self.set(State::Indexing { files: progress.files, done });
+        })?;
+        let journal = journal_path(&self.settings.workdir, &request.job);
+        let opened = job::open(&database, &stage, &journal, request.fresh)?;
+        spec.epoch = opened.epoch;
+        let foreman = ForemanActor::start(&self.runtime, &spec, opened.journal);
+        self.register(&foreman);
+        let driver = Driver::new(self.runtime.waiter(), &foreman);
+        driver.plan(&database, &stage, opened.progress)?;
+        let (status, drains) = (foreman.mailbox(), foreman.mailbox());
+        self.set(State::Running { status, drains, bytes: indexed.bytes });
+        Ok(())
+    }
+
+    fn register(&self, foreman: &Address<ForemanActor>) {
+        self.node.register(FOREMAN, foreman.mailbox::<AskJob>());
+        self.node.register(FOREMAN, foreman.mailbox::<Join>());
+        self.node.register(FOREMAN, foreman.mailbox::<Heartbeat>());
+        self.node.register(FOREMAN, foreman.mailbox::<Ended>());
+        self.node.register(FOREMAN, foreman.mailbox::<Leave>());
+    }
+
+    fn waiter(&self) -> Waiter {
+        self.runtime.waiter()
+    }
+}
+
+fn refusal(error: &Error) -> Refusal {
+    Refusal { code: error.exit_code(), sentence: error.to_string() }
+}
+
+impl Handler<Submit> for Scheduler {
+    fn handle(&mut self, submit: Submit, reply: Reply<Submit>, _: &Context<Self>) {
+        let Submit(request) = submit;
+        let mut job = self.desk.job();
+        match &*job {
+            Some((known, State::Indexing { .. } | State::Running { .. }))
+                if known.job == request.job =>
+            {
+                return reply.send(Ok(()));
+            }
+            Some((known, State::Indexing { .. })) => {
+                let sentence =
+                    format!("job '{}' is being indexed: submit again when it runs", known.job);
+                return reply.send(Err(Refusal { code: 1, sentence }));
+            }
+            _ => {}
+        }
+        *job = Some((request.clone(), State::Indexing { files: 0, done: 0 }));
+        drop(job);
+        let desk = Arc::clone(&self.desk);
+        let spawned = spawn_thread("job", move || {
+            let ran = catch_unwind(AssertUnwindSafe(|| desk.run(&request)));
+            let ran = ran.unwrap_or_else(|panic| Err(failed(panic_text(panic.as_ref()))));
+            if let Err(error) = ran {
+                tracing::error!("job '{}': {error}", request.job);
+                desk.set(State::Refused(refusal(&error)));
+            }
+        });
+        reply.send(spawned.map(drop).map_err(|error| refusal(&error.into())));
+    }
+}
+
+/// What a foreman says of its job.
+fn told(status: std::result::Result<JobStatus, MailError>, bytes: u64) -> Progress {
+    match status {
+        Ok(status) => Progress::Running { status: Box::new(status), bytes },
+        Err(error) => Progress::Refused(Refusal { code: 1, sentence: error.to_string() }),
+    }
+}
+
+async fn progress(state: Option<State>) -> Progress {
+    match state {
+        None => Progress::Unknown,
+        Some(State::Indexing { files, done }) => Progress::Indexing { files, done },
+        Some(State::Refused(refusal)) => Progress::Refused(refusal),
+        Some(State::Running { status, bytes, .. }) => {
+            told(status.ask(AskStatus, STATUS_DEADLINE).await, bytes)
+        }
+    }
+}
+
+impl Handler<AskProgress> for Scheduler {
+    fn handle(&mut self, ask: AskProgress, reply: Reply<AskProgress>, _: &Context<Self>) {
+        let job = self.desk.job().clone();
+        let state = job.filter(|(known, _)| known.job == ask.job).map(|(_, state)| state);
+        self.desk.waiter().spawn(async move { reply.send(progress(state).await) });
+    }
+}
+
+impl Handler<DrainJob> for Scheduler {
+    fn handle(&mut self, drain: DrainJob, reply: Reply<DrainJob>, _: &Context<Self>) {
+        let job = self.desk.job().clone();
+        let known = job.filter(|(known, _)| known.job == drain.job);
+        if let Some((_, State::Running { drains, .. })) = known {
+            self.desk.waiter().spawn(async move {
+                let _ = drains.ask(Drain, STATUS_DEADLINE).await;
+                reply.send(());
+            });
+        }
+    }
+}
+
+impl Handler<AskCluster> for Scheduler {
+    fn handle(&mut self, _: AskCluster, reply: Reply<AskCluster>, _: &Context<Self>) {
+        let node = |peer: mspass_actors::node::Peer| NodeStatus {
+            node: peer.node().to_owned(),
+            roles: peer.hello().map(|hello| hello.roles).unwrap_or_default(),
+            state: format!("{:?}", peer.state()).to_lowercase(),
+        };
+        let nodes = self.desk.node.peers().into_iter().map(node).collect();
+        let mailboxes = self.desk.node.depths().into_iter();
+        let mailboxes = mailboxes.map(|(actor, of, n)| (actor, of.to_owned(), n as u64)).collect();
+        let job = self.desk.job().clone();
+        self.desk.waiter().spawn(async move {
+            let job = match job {
+                Some((request, state)) => Some((request.job, progress(Some(state)).await)),
+                None => None,
+            };
+            reply.send(ClusterStatus { nodes, mailboxes, job });
+        });
+    }
+}

@@ -1,0 +1,76 @@
+//! `mspass cluster`: a whole cluster on this machine, and its parts.
+
+use std::io::Write;
+use std::path::PathBuf;
+
+use super::failure::Failure;
+use crate::cluster::{Part, Workflows, keep_up, play_part};
+use crate::options::ClusterOptions;
+
+const AFTER_HELP: &str = "\
+Examples:
+  mspass cluster local --workers 3 --workdir run1     until Ctrl-C
+  mspass status --workdir run1                        in another terminal
+  mspass find wf_TimeSeries --db embedded:run1/db     goes through its db-proxy
+
+Exit codes: 0 ended by Ctrl-C or SIGTERM; 1 failed; 2 bad input.";
+
+/// Start a cluster on this machine, or play a part in one
+#[derive(Debug, clap::Args)]
+#[command(arg_required_else_help = true, disable_help_subcommand = true)]
+pub(super) struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Command {
+    /// Start a scheduler, a db and workers on this machine, each a process; Ctrl-C ends them
+    #[command(after_help = AFTER_HELP)]
+    Local(PartArguments),
+    /// Play the roles named by --role in a cluster
+    Node(PartArguments),
+}
+
+#[derive(Debug, clap::Args)]
+struct PartArguments {
+    /// Folder that all processes of the cluster see: secret, announcements, journals, logs
+    #[arg(long, value_name = "DIR", env = "MSPASS_WORK_DIR", default_value = "mspass-cluster")]
+    workdir: PathBuf,
+
+    /// Database: `embedded` (in WORKDIR/db), `mongod` (started and stopped with the db role), or
+    /// mongodb://HOST:PORT/NAME
+    #[arg(long, value_name = "DB", default_value = "embedded")]
+    db: String,
+
+    /// Worker processes
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    workers: usize,
+
+    #[command(flatten)]
+    cluster: ClusterOptions,
+
+    #[arg(long, hide = true)]
+    worker_child: Option<String>,
+}
+
+pub(super) fn run(arguments: Arguments, out: &mut dyn Write) -> Result<u8, Failure> {
+    let (part, local) = match arguments.command {
+        Command::Local(part) => (part, true),
+        Command::Node(part) => (part, false),
+    };
+    let part = Part {
+        workdir: part.workdir,
+        db: part.db,
+        workers: part.workers,
+        cluster: part.cluster,
+        worker_child: part.worker_child,
+        prefix: vec!["cluster".into(), "node".into()],
+    };
+    if !local {
+        return Ok(play_part(&part, &Workflows::new())?);
+    }
+    writeln!(out, "a cluster in {}; Ctrl-C ends it", part.workdir.display())?;
+    out.flush()?;
+    Ok(keep_up(&part)?)
+}

@@ -1,0 +1,72 @@
+//! Slices of the campaigns on whole programs: killed, interrupted and disturbed, their end results
+//! equal that of an undisturbed run, document for document.
+//!
+//! `MSPASS_CAMPAIGN_SEED` (default 1) draws the moments; `MSPASS_CAMPAIGN_COUNT` is the number of
+//! kills of the desktop (default 12) and of random sequences of faults (default 2).
+
+#[path = "../benches/campaign/desktop_kill.rs"]
+mod desktop_kill;
+#[path = "../benches/campaign/faults.rs"]
+mod faults;
+#[path = "../benches/campaign/programs.rs"]
+mod programs;
+#[path = "../benches/raw_archive/mod.rs"]
+mod raw_archive;
+#[path = "../benches/signal/mod.rs"]
+mod signal;
+
+use std::path::PathBuf;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// Programs on trial run alone, so that the moments drawn fall into their work.
+static ALONE: Mutex<()> = Mutex::new(());
+
+fn alone() -> MutexGuard<'static, ()> {
+    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn number(name: &str, default: u64) -> u64 {
+    std::env::var(name).map_or(default, |text| text.parse().expect("a number"))
+}
+
+fn folder(name: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name)
+}
+
+#[test]
+fn a_killed_job_ends_like_an_undisturbed_one() {
+    let _alone = alone();
+    let seed = number("MSPASS_CAMPAIGN_SEED", 1);
+    let kills = number("MSPASS_CAMPAIGN_COUNT", 12) as usize;
+    println!("desktop kill campaign: {kills} kills, seed {seed}");
+    let folder = folder("desktop-kill-slice");
+    let settings = desktop_kill::Settings { seed, kills, archive: None, folder };
+    let outcome = desktop_kill::run(&settings, &mut |line| println!("{line}"));
+    let outcome = outcome.expect("the campaign can be carried out");
+    assert!(outcome.kills >= kills, "{} of {kills} kills", outcome.kills);
+    assert!(outcome.failures.is_empty(), "{:#?}", outcome.failures);
+}
+
+fn hold(settings: &faults::Settings) {
+    let failures = faults::run(settings, &mut |line| println!("{line}"));
+    let failures = failures.expect("the campaign can be carried out");
+    assert!(failures.is_empty(), "{failures:#?}");
+}
+
+#[test]
+fn a_cluster_survives_each_fault_alone() {
+    let _alone = alone();
+    let seed = number("MSPASS_CAMPAIGN_SEED", 1);
+    let sequences: Vec<_> = faults::Fault::ALL.into_iter().map(|fault| vec![fault]).collect();
+    println!("faults, each alone: {} jobs, seed {seed}", sequences.len());
+    hold(&faults::Settings { seed, sequences, folder: folder("faults-alone") });
+}
+
+#[test]
+fn a_cluster_survives_random_faults() {
+    let _alone = alone();
+    let seed = number("MSPASS_CAMPAIGN_SEED", 1);
+    let count = number("MSPASS_CAMPAIGN_COUNT", 2) as usize;
+    println!("faults campaign: {count} sequences, seed {seed}");
+    hold(&faults::Settings::random(seed, count, folder("faults-slice")));
+}

@@ -22,7 +22,10 @@ use mspass::DesktopOptions;
 use mspass::cluster::cluster::{self, ClusterProgram, Workflows};
 use mspass::cluster::options::ClusterOptions;
 use mspass::cluster::process;
-use prepare::{NAME, Prepare};
+use prepare::Prepare;
+
+/// Name of the workflow, by which every node of the cluster knows it.
+const NAME: &str = "prepare";
 
 /// Prepares an archive of raw miniSEED over the processes of a cluster: index, cut at UTC hours,
 /// detrend, taper, band-pass, resample, save, report.

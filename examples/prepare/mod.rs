@@ -5,10 +5,6 @@ use mspass::process::{Bandpass, Detrend, Resample, Taper};
 use mspass::{ArchivePieces, Save, Workflow};
 use serde::{Deserialize, Serialize};
 
-/// Name of the workflow, by which every node of a cluster knows it.
-#[allow(dead_code, reason = "the desktop needs no name")]
-pub(crate) const NAME: &str = "prepare";
-
 /// Cut at UTC, detrend, taper, band-pass, resample, save.
 #[derive(Clone, Debug, clap::Args, Serialize, Deserialize)]
 pub(crate) struct Prepare {

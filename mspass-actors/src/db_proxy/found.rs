@@ -35,7 +35,7 @@ impl StoreMailboxes {
     }
 }
 
-/// The writing end of [`FoundStore`]: told whenever a db-proxy is found, or lost.
+/// The writing end of what a `ProxyStore` follows: told whenever a db-proxy is found, or lost.
 #[derive(Clone, Debug)]
 pub struct StoreFinder(Arc<watch::Sender<Option<StoreMailboxes>>>);
 

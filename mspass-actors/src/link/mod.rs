@@ -1,6 +1,6 @@
 //! What joins two nodes, without sockets or clocks: windows, credits, asks, health.
 //!
-//! A [`Session`] is one pair of connections (a control and a bulk lane) to one incarnation of
+//! A `Session` is one pair of connections (a control and a bulk lane) to one incarnation of
 //! a node. When it breaks, everything under way on it is lost and said to be; nothing is replayed.
 
 mod asks;

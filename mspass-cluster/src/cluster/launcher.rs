@@ -158,7 +158,8 @@ pub(super) fn several(settings: &Settings, prefix: &[OsString]) -> Result<u8> {
     let pids = settings.workdir.join("pids");
     let supervisor = Supervisor::start(Some(pids))?;
     let mut names = Vec::new();
-    for role in &settings.roles {
+    // Whoever submits jobs is a program of its own.
+    for role in settings.roles.iter().filter(|role| **role != Role::Frontend) {
         supervisor.add(child(settings, prefix, *role, role.name()))?;
         names.push(role.name().to_owned());
     }

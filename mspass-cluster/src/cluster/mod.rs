@@ -50,8 +50,8 @@ pub struct ClusterProgram {
 /// Plays the roles that were asked for, or starts a whole cluster here and runs the job on it; the
 /// program's exit code is the job's.
 ///
-/// [`process::arguments`] must have been called before anything else. `sample` is processed when no
-/// archive was named.
+/// [`arguments`](crate::process::arguments) must have been called before anything else. `sample` is
+/// processed when no archive was named.
 pub fn run(program_of: &ClusterProgram, sample: &Path, workflows: Workflows) -> ExitCode {
     match play(program_of, sample, workflows) {
         Ok(code) => ExitCode::from(code),
@@ -83,7 +83,8 @@ fn play(program_of: &ClusterProgram, sample: &Path, workflows: Workflows) -> Res
         prefix: Vec::new(),
     };
     let settings = part.settings()?;
-    if part.worker_child.is_none() && settings.roles.is_empty() {
+    let whole = settings.roles.is_empty() || settings.roles == Role::ALL;
+    if part.worker_child.is_none() && whole {
         tell("error");
         return launcher::launch(program_of, &settings, sample, &workflows);
     }

@@ -1,5 +1,5 @@
-//! The frontend's HTTP, on a thread of its own: `/health`, which anybody may ask and which says only
-//! that the process lives, and `/status`, for those who bring the token.
+//! The frontend's HTTP, on a thread of its own: `/health`, which anybody may ask and which says
+//! only that the process lives, and `/status`, for those who bring the token.
 //!
 //! What comes in is bounded before it is looked at: connections, bytes of headers, time.
 

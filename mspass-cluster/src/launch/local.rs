@@ -49,7 +49,7 @@ impl LocalCluster {
     /// Begins a job or goes on with it: starts its foreman and a worker of `threads` threads.
     ///
     /// # Errors
-    /// [`Error::Refused`] when the job of this name had other steps.
+    /// [`mspass_actors::Error::Refused`] when the job of this name had other steps.
     pub fn submit(
         &self,
         stage: &Arc<Stage>,

@@ -1,0 +1,143 @@
+//! Clusters as a person starts and asks them: the real programs.
+
+#![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "a test may panic and wait")]
+
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+const PATIENCE: Duration = Duration::from_secs(60);
+const POLL: Duration = Duration::from_millis(50);
+
+/// A program that `cargo test` has built beside this test.
+fn built(name: &str) -> PathBuf {
+    let own = std::env::current_exe().unwrap();
+    let program = own.parent().and_then(Path::parent).unwrap().join(name);
+    assert!(program.exists(), "build it first: cargo build --release --workspace --all-targets");
+    program
+}
+
+fn mspass(arguments: &[&str]) -> Output {
+    Command::new(built("mspass")).args(arguments).stdin(Stdio::null()).output().unwrap()
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// A cluster that stays up until it is told to end.
+struct Up(Child);
+
+impl Up {
+    fn start(workdir: &Path) -> Self {
+        let mut command = Command::new(built("mspass"));
+        command.args(["cluster", "local", "--workers", "2", "--workdir"]).arg(workdir);
+        Self(command.stdin(Stdio::null()).stdout(Stdio::null()).spawn().unwrap())
+    }
+
+    fn signal(&self, name: &str) {
+        let sent = Command::new("kill").args([name, &self.0.id().to_string()]).status();
+        assert!(sent.unwrap().success());
+    }
+}
+
+impl Drop for Up {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// Asks until `wanted` holds, or fails with what was said last.
+fn until<T>(mut ask: impl FnMut() -> Result<T, String>) -> T {
+    let began = Instant::now();
+    loop {
+        match ask() {
+            Ok(found) => return found,
+            Err(said) => assert!(began.elapsed() < PATIENCE, "{said}"),
+        }
+        std::thread::sleep(POLL);
+    }
+}
+
+fn pids(workdir: &Path) -> Vec<(String, u32)> {
+    let lines = std::fs::read_to_string(workdir.join("pids")).unwrap_or_default();
+    let pid = |line: &str| {
+        let (role, pid) = line.split_once(' ').unwrap();
+        (role.to_owned(), pid.parse().unwrap())
+    };
+    lines.lines().map(pid).collect()
+}
+
+fn runs(pid: u32) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    stat.rsplit_once(") ").is_some_and(|(_, rest)| !rest.starts_with(['Z', 'X']))
+}
+
+#[test]
+fn a_cluster_stays_up_is_asked_and_ends() {
+    let folder = tempfile::tempdir().unwrap();
+    let workdir = folder.path().join("cluster");
+    let place = workdir.to_str().unwrap();
+    let mut up = Up::start(&workdir);
+    let status: Value = until(|| {
+        let output = mspass(&["status", "--workdir", place, "--json"]);
+        let status = serde_json::from_slice::<Value>(&output.stdout);
+        let status = status.map_err(|_| text(&output.stderr))?;
+        let roles = status["nodes"].to_string();
+        let all = ["worker", "db"].iter().all(|role| roles.contains(role));
+        if all { Ok(status) } else { Err(roles) }
+    });
+    assert!(status["job"].is_null());
+    assert!(status["mailboxes"].to_string().contains("mspass.scheduler.submit"));
+    let shown = mspass(&["status", "--workdir", place]);
+    assert!(text(&shown.stdout).contains("no job yet"), "{}", text(&shown.stdout));
+
+    // The db process holds the store; the command goes through its proxy.
+    let database = format!("embedded:{place}/db");
+    let counted = mspass(&["find", "wf_TimeSeries", "--db", &database, "--count"]);
+    assert_eq!(text(&counted.stdout).trim(), "0", "{}", text(&counted.stderr));
+
+    let started = pids(&workdir);
+    let of = |role: &str| started.iter().filter(|(known, _)| known == role).count();
+    assert_eq!((of("scheduler"), of("db"), of("worker")), (1, 1, 4), "{started:?}");
+    up.signal("-INT");
+    let ended = until(|| up.0.try_wait().unwrap().ok_or_else(|| "it runs on".to_owned()));
+    assert_eq!(ended.code(), Some(0));
+    assert!(!started.iter().any(|(_, pid)| runs(*pid)), "{started:?}");
+}
+
+#[test]
+fn nothing_outlives_a_killed_launcher() {
+    let folder = tempfile::tempdir().unwrap();
+    let up = Up::start(folder.path());
+    let started = until(|| {
+        let started = pids(folder.path());
+        if started.len() >= 6 { Ok(started) } else { Err(format!("{started:?}")) }
+    });
+    drop(up);
+    until(|| {
+        let left: Vec<_> = started.iter().filter(|(_, pid)| runs(*pid)).collect();
+        if left.is_empty() { Ok(()) } else { Err(format!("{left:?} run on")) }
+    });
+}
+
+#[test]
+fn bad_input_is_one_sentence() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = folder.path().to_str().unwrap();
+    let refused = |arguments: &[&str], words: &str| {
+        let output = mspass(arguments);
+        let told = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{told}");
+        assert!(told.contains(words) && told.trim().lines().count() == 1, "{told}");
+    };
+    refused(&["cluster", "node", "--workdir", place, "--role", "cook"], "cook: write scheduler");
+    refused(&["cluster", "node", "--workdir", place], "name one with --role");
+    refused(&["status", "--workdir", place], "no cluster was ever started");
+    refused(&["status", "--workdir", "/nowhere/at/all"], "/nowhere/at/all");
+    let far = ["cluster", "node", "--workdir", place, "--role", "worker", "--threads", "0"];
+    refused(&far, "--threads");
+}

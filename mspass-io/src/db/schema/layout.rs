@@ -104,7 +104,9 @@ fn no_base(base: &Spanned<String>) -> String {
 /// The first line of what the parser says, without its picture of the text.
 fn message_of(error: &serde_saphyr::Error) -> String {
     let text = error.without_snippet().to_string();
-    let text = text.strip_prefix("error: ").unwrap_or(&text).to_owned();
+    let text = text.strip_prefix("error: ").unwrap_or(&text);
+    // The line stands before it already.
+    let text = text.split(" at line ").next().unwrap_or(text).to_owned();
     match text.split_once(": ") {
         Some((place, rest)) if place.starts_with("line ") => rest.to_owned(),
         _ => text,

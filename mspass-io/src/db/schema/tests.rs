@@ -67,7 +67,7 @@ Metadata:
 fn a_broken_file_is_one_sentence_with_its_line() {
     let cases = [
         ("Database:\n  a:\n    schema:\n      b: {type: moment}\n", 4, "moment"),
-        ("Database: [\n", 1, ""),
+        ("Database: [\n", 1, "expected"),
         ("Database:\n  a:\n    base: none\n", 3, "'none'"),
         ("Database:\n  a:\n    base: b\n  b:\n    base: a\n", 3, "stands on itself"),
         ("Database:\n  a:\n    schema:\n      b: {reference: zzz}\n", 4, "zzz has no b"),

@@ -196,10 +196,21 @@ impl MongodServer {
 
     /// Closes the pipe that keeps the server running and waits for its end, which the supervisor
     /// enforces after a minute.
+    #[expect(clippy::disallowed_methods, reason = "a process has no end to wait for with a limit")]
     fn end(&mut self) -> Result<ExitStatus> {
         self.stopped = true;
         drop(self.supervisor.stdin.take());
-        self.supervisor.wait().map_err(Error::store("MongoDB", "end mongod"))
+        for _ in 0..PREDECESSOR_TIME.as_millis() / PAUSE.as_millis() {
+            let status = self.supervisor.try_wait();
+            if let Some(status) = status.map_err(Error::store("MongoDB", "end mongod"))? {
+                return Ok(status);
+            }
+            std::thread::sleep(PAUSE);
+        }
+        let (folder, seconds) = (self.folder.display(), PREDECESSOR_TIME.as_secs());
+        Err(Error::Refused(format!(
+            "mongod in {folder} did not end within {seconds} s: end it by hand"
+        )))
     }
 
     fn await_primary(&mut self, start_time: Duration) -> Result<()> {

@@ -20,7 +20,7 @@ echo $mongod >pid
     ended=
     seconds=0
     while kill -0 $$ || kill -0 "$(cat pid)"; do
-        current=$(cat pid)
+        current=$(cat pid || echo $mongod)
         [ "$current" = "$ended" ] || kill -TERM "$current"
         ended=$current
         sleep 1
@@ -45,8 +45,8 @@ while :; do
     mongod=$!
     echo $mongod >pid
 done
-exec 4>&-
 kill $watcher 2>/dev/null
+# Our end frees the lock: until then these files are ours, afterwards those of a successor.
 rm -f up ending pid
 if [ -n "$short" ]; then
     rm -f "$short/d"

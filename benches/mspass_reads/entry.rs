@@ -62,7 +62,8 @@ impl Entries {
     /// Writes `FILE.json` and `FILE.samples`.
     pub(crate) fn store(&self, file: &Path) -> Result<()> {
         let text = Value::Array(self.entries.clone()).to_string();
-        let files = [("json", text.into_bytes()), ("samples", encode_samples(&self.samples).into())];
+        let files =
+            [("json", text.into_bytes()), ("samples", encode_samples(&self.samples).into())];
         for (extension, bytes) in files {
             let path = file.with_extension(extension);
             std::fs::write(&path, bytes).map_err(Error::file("write", path))?;

@@ -139,12 +139,13 @@ def elog_of(db, doc):
 
 def history_faults(db, doc, collection, steps):
     """What is wrong with the history that MsPASS loads with a datum."""
-    d = db.read_data(doc, collection=collection, load_history=True, alg_name="read_data", alg_id="9")
+    d = db.read_data(doc, collection=collection, load_history=True, alg_name="read", alg_id="9")
     if not d.live or d.elog.size():
         return [f"with its history it is not sound: {[e.message for e in d.elog.get_error_log()]}"]
     if not steps:
         return [] if d.is_origin() else ["without a history it is no origin"]
-    stored = pickle.loads(db.history_object.find_one(doc["history_object_id"])["processing_history"])
+    kept = db.history_object.find_one(doc["history_object_id"])
+    stored = pickle.loads(kept["processing_history"])
     names, child = ["save_data"], stored.id()
     for _ in range(len(steps) + 1):
         parents = stored.get_nodes().get(child, [])
@@ -210,7 +211,8 @@ def normalization(db, tally):
         faults = [] if d.live else [e.message for e in d.elog.get_error_log()]
         if d.live:
             channel = db.channel.find_one({"_id": d["channel_id"]})
-            fits = channel["sta"] == doc["sta"] and channel["starttime"] <= d.t0 < channel["endtime"]
+            fits = channel["starttime"] <= d.t0 < channel["endtime"]
+            fits = fits and channel["sta"] == doc["sta"]
             faults = [] if fits and d["channel_lat"] == channel["lat"] else ["another channel"]
         tally.count(f"channel of {doc['_id']}", faults)
     matchers = [MiniseedMatcher(db, c, attributes_to_load=["starttime", "endtime", "_id"])
@@ -256,8 +258,8 @@ def main():
     scratch, tally = options.scratch, Tally()
     ours = Ours(options.ours, str(scratch))
     uri = ours.ask("uri ours")
-    job = [options.desktop, "--db", uri, "--workdir", scratch / "job", "--quiet", "--data-tag", "job"]
-    subprocess.run(job, check=True, stdout=subprocess.DEVNULL)
+    job = [options.desktop, "--db", uri, "--workdir", scratch / "job", "--data-tag", "job"]
+    subprocess.run([*job, "--quiet"], check=True, stdout=subprocess.DEVNULL)
     print(f"{ours.ask(f'see ours {scratch}/seen')} waveforms, as we read them ourselves")
     db = DBClient(uri).get_database("ours")
     written, seen = load(scratch / "written"), load(scratch / "seen")

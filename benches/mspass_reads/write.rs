@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bson::oid::ObjectId;
 use mspass_core::history::Passage;
 use mspass_core::series::{Ensemble, Seismogram, TimeAxis};
-use mspass_core::{Datum, DocumentId, Hertz, History, Life, SeedId, Severity, TimeSeries, UtcTime};
+use mspass_core::{DocumentId, Hertz, History, Life, SeedId, Severity, TimeSeries, UtcTime};
 use mspass_io::Result;
 use mspass_io::db::collection::{ABORTIONS, CEMETERY};
 use mspass_io::db::{FileForm, Outcome, SaveOptions, Storage, Waveform, Waveforms};

@@ -73,9 +73,8 @@ fn chain(id: ObjectId, history: &History) -> (Vec<(String, Node)>, Node) {
         let id = Derived::new("algorithm").text(algorithm).text(parameters).object_id();
         Node { status, uuid, stage, algorithm: algorithm.to_owned(), algorithm_id: id.to_hex() }
     };
-    let origins = history.inputs.iter().map(|input| {
-        (uuid(1), node(ORIGIN, input.to_string(), 0, READ, ""))
-    });
+    let origins =
+        history.inputs.iter().map(|input| (uuid(1), node(ORIGIN, input.to_string(), 0, READ, "")));
     let mut links: Vec<(String, Node)> = origins.collect();
     for (before, passage) in history.passages.iter().enumerate() {
         let stage = before + 1;

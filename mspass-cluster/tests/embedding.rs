@@ -20,13 +20,15 @@ fn text(bytes: &[u8]) -> String {
 }
 
 /// Builds and runs the example, into the folder where the workspace is built: what both need is
-/// compiled once, as long as both have it in the same versions.
+/// compiled once, as long as both have it in the same versions with the same features.
 fn run_example(workdir: &Path) -> Output {
     let folder = root().join("examples/embedding");
     std::fs::copy(root().join("Cargo.lock"), folder.join("Cargo.lock")).unwrap();
     let built = Path::new(env!("CARGO_BIN_EXE_mspass")).ancestors().nth(2).unwrap();
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    cargo.args(["run", "--release", "--manifest-path"]).arg(folder.join("Cargo.toml"));
+    cargo
+        .args(["run", "--release", "--features", "as-tested", "--manifest-path"])
+        .arg(folder.join("Cargo.toml"));
     cargo.arg("--target-dir").arg(built).arg("--").arg(workdir);
     cargo.output().unwrap()
 }

@@ -14,7 +14,9 @@ use std::time::{Duration, Instant};
 use mspass::actors::node::NodeOptions;
 use mspass::actors::security::{Guard, Origin, Secret};
 
-const SECRET: &str = "open-sesame-5f1d6c0b9a8e7f2d4c3b";
+/// One for each test: they look at each other's processes.
+const SECRETS: [&str; 2] =
+    ["open-sesame-5f1d6c0b9a8e7f2d4c3b", "abracadabra-90e1d2c3b4a5968778695a"];
 const PATIENCE: Duration = Duration::from_secs(60);
 const POLL: Duration = Duration::from_millis(50);
 
@@ -67,6 +69,7 @@ impl Drop for Part {
 
 /// How the secret was given, and where things are.
 struct Given<'a> {
+    secret: &'a str,
     variable: (&'a str, &'a str),
     workdir: &'a Path,
     told: &'a Path,
@@ -155,7 +158,7 @@ fn descendants() -> Vec<u32> {
 /// Runs a job over processes whose secret is `given`, and looks everywhere.
 fn nothing_shows_it(given: &Given<'_>, in_environment: bool) {
     let token = given.token();
-    let hidden = Hidden::of(&[SECRET, &token]);
+    let hidden = Hidden::of(&[given.secret, &token]);
     let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port();
     let port_text = port.to_string();
     let _scheduler = Part::start(given, "scheduler", &[]);
@@ -171,7 +174,7 @@ fn nothing_shows_it(given: &Given<'_>, in_environment: bool) {
     });
     assert!(page.starts_with("HTTP/1.1 200"), "{page}");
     hidden.is_not_in("/status", page.as_bytes());
-    for wrong in [String::new(), format!("Authorization: Bearer {SECRET}\r\n")] {
+    for wrong in [String::new(), format!("Authorization: Bearer {}\r\n", given.secret)] {
         let page = get(port, &wrong).unwrap();
         assert!(page.starts_with("HTTP/1.1 401") && !page.contains("secrets"), "{page}");
         hidden.is_not_in("the refusal", page.as_bytes());
@@ -201,18 +204,20 @@ fn nothing_shows_it(given: &Given<'_>, in_environment: bool) {
 
 #[test]
 fn a_secret_of_a_file_is_shown_nowhere() {
+    let given = SECRETS[0];
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("given");
-    std::fs::write(&file, SECRET).unwrap();
+    std::fs::write(&file, given).unwrap();
     std::fs::set_permissions(&file, Permissions::from_mode(0o600)).unwrap();
     let (workdir, told) = (folder.path().join("work"), folder.path().join("told"));
     std::fs::create_dir(&told).unwrap();
     let variable = ("MSPASS_SECRET_FILE", file.to_str().unwrap());
-    nothing_shows_it(&Given { variable, workdir: &workdir, told: &told }, false);
+    let place = Given { secret: given, variable, workdir: &workdir, told: &told };
+    nothing_shows_it(&place, false);
 
     let secret = Secret::from_file(&file, Origin::File).unwrap();
     let token = secret.token();
-    let hidden = Hidden::of(&[SECRET, token.reveal()]);
+    let hidden = Hidden::of(&[given, token.reveal()]);
     let options = NodeOptions::new("noise", "a", secret.clone());
     let shown = format!("{secret:?} {token:?} {options:#?} {:?}", Guard::new(secret.clone(), None));
     hidden.is_not_in("Debug", shown.as_bytes());
@@ -223,6 +228,6 @@ fn a_secret_of_a_variable_is_shown_to_nobody_else() {
     let folder = tempfile::tempdir().unwrap();
     let (workdir, told) = (folder.path().join("work"), folder.path().join("told"));
     std::fs::create_dir(&told).unwrap();
-    let variable = ("MSPASS_SECRET", SECRET);
-    nothing_shows_it(&Given { variable, workdir: &workdir, told: &told }, true);
+    let (secret, variable) = (SECRETS[1], ("MSPASS_SECRET", SECRETS[1]));
+    nothing_shows_it(&Given { secret, variable, workdir: &workdir, told: &told }, true);
 }

@@ -70,7 +70,10 @@ impl Loudest {
     }
 
     /// A step that tells the actor of the loudest window of each datum and hands the datum on.
-    pub fn teller(&self, runtime: &Runtime) -> impl Fn(Levels) -> Result<Levels, MailError> + use<> {
+    pub fn teller(
+        &self,
+        runtime: &Runtime,
+    ) -> impl Fn(Levels) -> Result<Levels, MailError> + use<> {
         let (moments, waiter) = (self.moments.clone(), runtime.waiter());
         move |levels| {
             let loudest = levels.values.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1));

@@ -1,6 +1,6 @@
-//! One function per parser of bytes from the network: handshakes and messages. Each takes any bytes,
-//! and panics only when a promise is broken: no panic inside, no more taken than announced caps,
-//! nothing let in.
+//! One function per parser of bytes from the network: handshakes and messages. Each takes any
+//! bytes, and panics only when a promise is broken: no panic inside, no more taken than announced
+//! caps, nothing let in.
 
 use std::path::Path;
 

@@ -3,6 +3,8 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use mspass_actors::foreman::journal::Journal;
 use mspass_actors::link::LinkTrial;
@@ -71,11 +73,15 @@ impl Message for Parcel {
     type Reply = u64;
 }
 
+/// Parcels that arrived.
+static ARRIVED: AtomicU64 = AtomicU64::new(0);
+
 #[derive(Debug)]
 struct Receiver;
 
 impl Handler<Parcel> for Receiver {
     fn handle(&mut self, parcel: Parcel, reply: Reply<Parcel>, _: &Context<Self>) {
+        ARRIVED.fetch_add(1, Ordering::Relaxed);
         match parcel.number % 3 {
             0 => drop(reply),
             _ => reply.send(parcel.samples.len() as u64),
@@ -201,6 +207,19 @@ fn link_examples() -> Vec<Vec<u8>> {
     ];
     examples.extend([2, 3].map(|first| [&[first], &claim[..]].concat()));
     examples
+}
+
+/// How many parcels of the examples arrive: damage to them goes deep only if they do.
+pub fn parcels_of_examples() -> u64 {
+    let before = ARRIVED.load(Ordering::Relaxed);
+    link_examples().iter().for_each(|example| link(example));
+    // Whoever is answered comes after all others.
+    let (runtime, node) = &*NODE;
+    let receiver = node.lookup::<Parcel>("receiver").expect("it is registered");
+    let last = Parcel { number: 1, text: String::new(), samples: Blob::default(), back: None };
+    let answered = async move { receiver.ask(last, Duration::from_secs(60)).await };
+    assert_eq!(runtime.waiter().wait(answered), Some(Ok(0)));
+    ARRIVED.load(Ordering::Relaxed) - before - 1
 }
 
 /// A folder in memory, where there is one: no input waits for a disk.

@@ -17,5 +17,7 @@ fn no_bytes_do_harm() {
 
 #[test]
 fn no_frames_do_harm() {
+    let parcels = frames::parcels_of_examples();
+    assert_eq!(parcels, 9, "the examples are sound");
     slice::no_bytes_do_harm(&frames::ENTRIES, 4_000);
 }

@@ -256,6 +256,7 @@ impl From<mspass_io::Error> for StoreFault {
             mspass_io::Error::NoBlob { id } => Self::NoBlob(id),
             mspass_io::Error::Query { reason } => Self::Query(reason),
             mspass_io::Error::Refused(sentence) => Self::Refused(sentence),
+            disk @ mspass_io::Error::Disk { .. } => Self::Refused(disk.to_string()),
             other => Self::Failed(other.to_string()),
         }
     }

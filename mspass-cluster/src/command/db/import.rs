@@ -5,7 +5,7 @@ mod xml;
 use std::io::Write;
 use std::path::PathBuf;
 
-use mspass_io::dump::{CollectionImport, ImportOptions, ImportReport, import};
+use mspass_io::dump::{CollectionImport, ImportOptions, ImportReport, Progress, check};
 use mspass_io::store::DatabaseName;
 use serde_json::{Value, json};
 
@@ -75,14 +75,17 @@ pub(super) fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<u8, Fail
     if folder.is_file() {
         return run_xml(arguments, &name, out);
     }
-    // Before a database is made for nothing.
     std::fs::read_dir(folder).map_err(|error| {
         let path = folder.display();
         Failure::bad_input(format!("cannot read {path}: {error}; name the folder of a dump"))
     })?;
-    let database = database::open_or_create(&name)?;
     let bar = super::bar();
-    let report = import(&database, folder, &options, &mut |p| super::show(&bar, p));
+    let mut show = |progress: &Progress| super::show(&bar, progress);
+    let report = check(folder, &options, &mut show).map_err(Failure::from).and_then(|checked| {
+        // No database is made for what cannot be imported.
+        let database = database::open_or_create(&name)?;
+        Ok(checked.import(&database, &mut show)?)
+    });
     bar.finish_and_clear();
     let report = report?;
     match arguments.json {

@@ -141,8 +141,9 @@ fn what_was_acknowledged_outlives_a_kill_and_is_there_once() {
     let store = MongoStore::open(&server.uri("x"), &options).unwrap();
     let (stopped, acknowledged) = (AtomicBool::new(false), AtomicU64::new(0));
     let until = |more: u64| {
-        let due = acknowledged.load(Ordering::SeqCst) + more;
+        let (due, begun) = (acknowledged.load(Ordering::SeqCst) + more, Instant::now());
         while acknowledged.load(Ordering::SeqCst) < due {
+            assert!(begun.elapsed() < Duration::from_secs(120), "nothing is acknowledged any more");
             std::thread::yield_now();
         }
     };

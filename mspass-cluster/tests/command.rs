@@ -432,8 +432,9 @@ fn help_teaches() {
         assert!(text.lines().all(|line| line.chars().count() <= 100), "{text}");
     }
     assert_eq!(printed(&["--version"]), format!("mspass {}\n", env!("CARGO_PKG_VERSION")));
-    let output = mspass(&["find", "--bogus"]);
-    assert_eq!(code(&output), 2);
-    assert!(String::from_utf8(output.stderr).unwrap().starts_with("mspass: unexpected argument"));
+    let sentence = refusal(&["find", "--bogus"]);
+    assert!(sentence.starts_with("mspass: unexpected argument '--bogus'"), "{sentence}");
+    let sentence = refusal(&["find", "site"]);
+    assert!(sentence.contains("--db <DB>; --help says more"), "{sentence}");
     assert_eq!(code(&mspass::<&str>(&[])), 2);
 }

@@ -78,7 +78,7 @@ fn an_import_of_what_is_damaged_makes_no_database() {
     // The sound file before it is not saved either.
     refused(&[text(&stations), text(&cut)], &["cut.xml", "line", "byte"]);
     let page = file("page.xml", b"<html><body>502 Bad Gateway</body></html>");
-    refused(&[text(&page)], &["page.xml", "html"]);
+    refused(&[text(&page)], &["page.xml is neither StationXML nor QuakeML"]);
     let events =
         file("events.xml", b"<q:quakeml xmlns:q=\"http://quakeml.org/xmlns/quakeml/1.2\">");
     refused(&[text(&events)], &["events.xml", "QuakeML"]);

@@ -63,7 +63,14 @@ fn read_file(path: &Path) -> Result<Read<'_>, Failure> {
         let remarks = reading.remarks.len();
         return Ok(Read { path, content: Content::Events(reading.events), remarks });
     }
-    let reading = stationxml::read_file(path).map_err(damaged)?;
+    let reading = stationxml::read_file(path).map_err(|error| {
+        if head.contains("FDSNStationXML") {
+            return damaged(error);
+        }
+        Failure::bad_input(format!(
+            "{shown} is neither StationXML nor QuakeML; name files of these, or a dump's folder"
+        ))
+    })?;
     let remarks = reading.remarks.len();
     Ok(Read { path, content: Content::Stations(reading.inventory), remarks })
 }

@@ -93,13 +93,14 @@ fn bad_arguments_are_one_sentence_and_change_nothing() {
     let before = documents();
     let full = folder.path().join("full");
     fs::create_dir(&full).unwrap();
-    fs::write(full.join("mine"), "mine").unwrap();
+    let mine = full.join("mine");
+    fs::write(&mine, "mine").unwrap();
     let out = folder.path().join("out");
     let schema = folder.path().join("schema.yaml");
     fs::write(&schema, "Database: [").unwrap();
     let cases: [(&[&str], &[&str]); 20] = [
         (&["export", text(&full)], &["full is not empty"]),
-        (&["export", text(&full.join("mine"))], &["mine"]),
+        (&["export", text(&mine)], &["mine"]),
         (&["export", text(&out), "--collection", "sites"], &["'sites'", "wf_miniseed"]),
         (&["verify", "wf_minised"], &["'wf_minised'", "wf_miniseed"]),
         (&["verify", "archive"], &["'archive'"]),

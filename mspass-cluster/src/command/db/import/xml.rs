@@ -19,8 +19,8 @@ use crate::frontend::quantity::{count, counted};
 /// Bytes of a file in which its root element is looked for.
 const HEAD_BYTES: u64 = 4096;
 
-/// What a file holds.
-pub(super) struct Read<'p> {
+/// A file and what it holds.
+pub(super) struct XmlFile<'p> {
     path: &'p Path,
     content: Content,
     /// Places of which no use could be made.
@@ -39,11 +39,11 @@ enum Saved {
 }
 
 /// Reads all files: one that is damaged is refused before anything is written.
-pub(super) fn read(paths: &[PathBuf]) -> Result<Vec<Read<'_>>, Failure> {
+pub(super) fn read(paths: &[PathBuf]) -> Result<Vec<XmlFile<'_>>, Failure> {
     paths.iter().map(|path| read_file(path)).collect()
 }
 
-fn read_file(path: &Path) -> Result<Read<'_>, Failure> {
+fn read_file(path: &Path) -> Result<XmlFile<'_>, Failure> {
     let shown = path.display();
     let unreadable = |error: io::Error| {
         Failure::bad_input(format!(
@@ -61,7 +61,7 @@ fn read_file(path: &Path) -> Result<Read<'_>, Failure> {
     if head.contains("quakeml") {
         let reading = quakeml::read_file(path).map_err(damaged)?;
         let remarks = reading.remarks.len();
-        return Ok(Read { path, content: Content::Events(reading.events), remarks });
+        return Ok(XmlFile { path, content: Content::Events(reading.events), remarks });
     }
     let reading = stationxml::read_file(path).map_err(|error| {
         if head.contains("FDSNStationXML") {
@@ -72,13 +72,13 @@ fn read_file(path: &Path) -> Result<Read<'_>, Failure> {
         ))
     })?;
     let remarks = reading.remarks.len();
-    Ok(Read { path, content: Content::Stations(reading.inventory), remarks })
+    Ok(XmlFile { path, content: Content::Stations(reading.inventory), remarks })
 }
 
 /// Saves what was read and tells of it.
 pub(super) fn save(
     database: &Database,
-    files: &[Read<'_>],
+    files: &[XmlFile<'_>],
     as_json: bool,
     out: &mut dyn Write,
 ) -> Result<(), Failure> {
@@ -102,7 +102,7 @@ pub(super) fn save(
     Ok(())
 }
 
-fn print(file: &Read<'_>, saved: &Saved, out: &mut dyn Write) -> io::Result<()> {
+fn print(file: &XmlFile<'_>, saved: &Saved, out: &mut dyn Write) -> io::Result<()> {
     let mut parts = match saved {
         Saved::Stations(report) => vec![
             format!(
@@ -144,7 +144,7 @@ fn print(file: &Read<'_>, saved: &Saved, out: &mut dyn Write) -> io::Result<()> 
     writeln!(out, "{}: {}", file.path.display(), parts.join(", "))
 }
 
-fn to_json(file: &Read<'_>, saved: &Saved) -> Value {
+fn to_json(file: &XmlFile<'_>, saved: &Saved) -> Value {
     let path = file.path.display().to_string();
     match saved {
         Saved::Stations(report) => json!({

@@ -48,7 +48,7 @@ fn archive(folder: &Path) -> PathBuf {
 fn begin(archive: &Path, workdir: &Path, arguments: &[&str]) -> Child {
     let mut command = Command::new(program());
     command.arg("--archive").arg(archive).arg("--workdir").arg(workdir).arg("--json");
-    command.args(["--piece-seconds", "5"]).args(arguments);
+    command.args(["--piece-seconds", "20"]).args(arguments);
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
 }
 

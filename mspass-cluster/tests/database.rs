@@ -76,20 +76,19 @@ fn a_database_goes_into_files_and_back() {
             assert_eq!(collection["new"], expected["counts"][name], "{name}");
         }
     }
+    let whole = folder.path().join("bson");
     for (form, more) in [("bson", &[][..]), ("json", &["--json"])] {
         let carried = folder.path().join(form);
         printed(&[&["db", "export", text(&carried), "--db", &first_name], more].concat());
-        let store = second.with_extension(form);
-        let name = embedded(&store);
+        let name = embedded(&second.with_extension(form));
         assert_eq!(import(&carried, &name)["collections"], found["collections"], "{form}");
-        assert!(printed(&["diff", &first_name, &name]).starts_with("equal: "), "{form}");
         let again = import(&carried, &name);
         assert_eq!((sum(&again, "new"), sum(&again, "present")), (0, sum(&found, "new")));
+        // The copy's files are the same to the byte.
+        let again = folder.path().join(format!("{form}-again"));
+        printed(&["db", "export", text(&again), "--db", &name]);
+        assert!(files(&again) == files(&whole), "{form}");
     }
-    // The copy's files are the same to the byte.
-    let again = folder.path().join("again");
-    printed(&["db", "export", text(&again), "--db", &embedded(&second.with_extension("bson"))]);
-    assert_eq!(files(&again), files(&folder.path().join("bson")));
     assert!(
         !second.exists() && refusal(&["find", "site", "--db", &second_name]).contains("second")
     );
@@ -246,11 +245,11 @@ fn normalize_writes_ids_and_tells_what_has_no_match() {
     assert_eq!((with_key("channel_id"), with_key("site_id"), with_key("channel_lat")), (1, 1, 0));
     assert_eq!(printed(&["find", "elog", "--db", &name, "--count"]), "2\n");
 
-    let one = ["--against", "channel", "--first", "--load", "lat", "elev=height"];
+    let one = ["--against", "channel", "--latest", "--load", "lat", "elev=height"];
     let found = normalize(&[&one[..], &["--load-if-defined", "dip"]].concat());
     assert_eq!((&found["updated"], &found["matchers"][0]["matched"]), (&json!(2), &json!(2)));
     assert_eq!((with_key("channel_lat"), with_key("channel_height")), (2, 2));
-    let found = normalize(&["--against", "channel", "--first", "--load", "serial"]);
+    let found = normalize(&["--against", "channel", "--latest", "--load", "serial"]);
     assert_eq!(found["matchers"][0]["incomplete"], 2, "{found}");
 
     let said = printed(&["db", "normalize", "--db", &name, "--no-log"]);

@@ -38,7 +38,7 @@ Examples:
   mspass db normalize --db embedded:work/db --against channel --load lat lon elev hang vang
   mspass db normalize wf_TimeSeries --db embedded:work/db --against source --offset 30 --dry-run
   mspass db normalize wf_TimeSeries --db mongodb://localhost:27017/quakes --against site \\
-         --by equality --key net sta=station --first
+         --by equality --key net sta=station --latest
 
 Exit codes: 0 done, also where waveforms have no match; 1 failed; 2 bad input.";
 

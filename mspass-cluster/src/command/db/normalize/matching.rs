@@ -59,7 +59,7 @@ pub(super) struct Matching {
 
     /// Of several matches take the one that began last
     #[arg(long)]
-    first: bool,
+    latest: bool,
 }
 
 impl Matching {
@@ -78,7 +78,7 @@ impl Matching {
                 load: load.clone(),
                 load_if_defined: load_if_defined.clone(),
                 aliases: aliases.clone(),
-                require_unique: !self.first,
+                require_unique: !self.latest,
                 prepend_collection: !self.no_prefix,
                 ..MatchSpec::new(collection.clone(), rule)
             })

@@ -119,8 +119,8 @@ impl Checked {
     /// nothing.
     ///
     /// # Errors
-    /// What the store says, and [`Error::File`] where a file has gone since it was checked; what was
-    /// written before stays.
+    /// What the store says, and [`Error::File`] where a file has gone since it was checked; what
+    /// was written before stays.
     pub fn import(
         &self,
         database: &Database,

@@ -47,7 +47,7 @@ fn read_file(path: &Path) -> Result<XmlFile<'_>, Failure> {
     let shown = path.display();
     let unreadable = |error: io::Error| {
         Failure::bad_input(format!(
-            "cannot read {shown}: {error}; name the folder of a dump, or StationXML or QuakeML files"
+            "cannot read {shown}: {error}; name a dump's folder, or StationXML or QuakeML files"
         ))
     };
     let mut head = Vec::new();

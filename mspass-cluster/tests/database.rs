@@ -7,12 +7,12 @@ use std::path::{Path, PathBuf};
 
 use bson::oid::ObjectId;
 use bson::{Document, doc};
-use mspass_io::store::{Blob, BlobStore, DocumentStore, EmbeddedOptions, EmbeddedStore, Find};
+use mspass_io::store::{Blob, BlobStore, DocumentStore, EmbeddedStore, Find};
 use serde_json::{Value, json};
 
 mod program;
 
-use program::{code, embedded, indexed, json_lines, mspass, out, printed, refusal};
+use program::{code, embedded, indexed, json_lines, mspass, out, printed, refusal, with_store};
 
 /// A dump: that of `MSPASS_DATABASE_DIR`, else the one beside the workspace, else one of our own.
 fn dump(work: &Path) -> PathBuf {
@@ -32,10 +32,6 @@ fn dump(work: &Path) -> PathBuf {
 
 fn text(path: &Path) -> &str {
     path.to_str().unwrap()
-}
-
-fn open(path: &Path) -> EmbeddedStore {
-    EmbeddedStore::open(path, &EmbeddedOptions::default()).unwrap()
 }
 
 /// What a command prints under `--json` on success, or with exit code 1.
@@ -102,7 +98,8 @@ fn a_document_that_differs_is_told_and_left_unless_it_shall_be_replaced() {
     fs::write(files.join("site.json"), "{\"_id\":1,\"sta\":\"A\"}\n{\"_id\":2,\"sta\":\"B\"}\n")
         .unwrap();
     let db = folder.path().join("db");
-    open(&db).insert("site", &[doc! { "_id": 2, "sta": "C" }]).unwrap();
+    let other = doc! { "_id": 2, "sta": "C" };
+    with_store(&db, |store| store.insert("site", &[other]).unwrap());
     let name = embedded(&db);
     let output = mspass(&["db", "import", text(&files), "--db", &name]);
     let said = out(&output);
@@ -117,7 +114,6 @@ fn a_document_that_differs_is_told_and_left_unless_it_shall_be_replaced() {
 
 /// Waveforms of which four are not as the schema says, and the site of the others.
 fn faulty(path: &Path) {
-    let store = open(path);
     let id = |number: u8| ObjectId::from_bytes([number; 12]);
     let waveform = |number: u8| {
         doc! {
@@ -131,12 +127,14 @@ fn faulty(path: &Path) {
     all[11].insert("site_id", id(2));
     all[12].remove("delta");
     all[13].insert("sampling", 20.0);
-    store.insert("wf_TimeSeries", &all).unwrap();
     let site = doc! { "_id": id(1), "net": "IU", "sta": "ANMO", "lat": 1.0, "lon": 2.0, "elev": 0.1,
     "loc": "", "starttime": 0.0, "endtime": 1.0 };
-    store.insert("site", &[site]).unwrap();
     let blobs = (0..40).map(|number| Blob { id: id(100 + number), bytes: vec![0; 16].into() });
-    store.put(&blobs.collect::<Vec<_>>()).unwrap();
+    with_store(path, |store| {
+        store.insert("wf_TimeSeries", &all).unwrap();
+        store.insert("site", &[site]).unwrap();
+        store.put(&blobs.collect::<Vec<_>>()).unwrap();
+    });
 }
 
 #[test]
@@ -182,7 +180,11 @@ fn what_verify_finds_clean_mends() {
     assert_eq!((&dry["changed"], &dry["deleted"]), (&report["changed"], &report["deleted"]));
     assert_eq!((&report["blobs"], &report["converted"]["npts"]), (&json!(2), &json!(1)));
     verify(0, &all);
-    assert_eq!(open(&path).ids().unwrap().len(), 38, "samples went with their documents");
+    assert_eq!(
+        with_store(&path, |store| store.ids().unwrap().len()),
+        38,
+        "samples went with their documents"
+    );
     let said = printed(&["db", "clean", "wf_TimeSeries", "--db", &name]);
     assert_eq!(said, "wf_TimeSeries: 38 documents, 0 changed, 0 deleted\n");
 }
@@ -259,23 +261,25 @@ fn normalize_writes_ids_and_tells_what_has_no_match() {
     assert!(said.contains("2 of channel match YA.UV06.00.HHZ"), "{said}");
 }
 
-#[test]
-fn normalize_matches_by_every_rule() {
-    let (name, folder) = indexed();
-    let path = folder.path().join("db");
-    let store = open(&path);
-    let waveform = store.find("wf_miniseed", &Find::filter(doc! { "sta": "UV05" })).unwrap();
-    let start = waveform.map(|found| found.unwrap().get_f64("starttime").unwrap()).next().unwrap();
-    let shot =
-        doc! { "_id": ObjectId::new(), "time": start - 30.0, "lat": 1.0, "lon": 2.0, "depth": 3.0 };
-    let id = ObjectId::new();
+/// A shot, picks, and a document of `id` that belong to the waveform of UV05.
+fn around_a_waveform(store: &EmbeddedStore, id: ObjectId) {
+    let chosen = doc! { "sta": "UV05" };
+    let mut found = store.find("wf_miniseed", &Find::filter(chosen.clone())).unwrap();
+    let start = found.next().unwrap().unwrap().get_f64("starttime").unwrap();
+    let shot = doc! { "time": start - 30.0, "lat": 1.0, "lon": 2.0, "depth": 3.0 };
     store.insert("source", &[shot]).unwrap();
     let picks = ["P", "S"].map(|phase| doc! { "sta": "UV05", "time": start + 9.0, "phase": phase });
     store.insert("arrival", &picks).unwrap();
     store.insert("vault", &[doc! { "_id": id, "station": "UV06", "number": 5 }]).unwrap();
-    let chosen = doc! { "sta": "UV05" };
     store.update("wf_miniseed", &chosen, &doc! { "$set": { "house": id } }).unwrap();
-    drop(store);
+}
+
+#[test]
+fn normalize_matches_by_every_rule() {
+    let (name, folder) = indexed();
+    let path = folder.path().join("db");
+    let id = ObjectId::new();
+    with_store(&path, |store| around_a_waveform(store, id));
     let matched = |options: &str| {
         let options: Vec<&str> = options.split(' ').collect();
         let start = ["db", "normalize", "--db", &name, "--no-log", "--against"];

@@ -9,18 +9,14 @@ use std::path::Path;
 use std::process::Command;
 
 use bson::{Document, doc};
-use mspass_io::store::{DocumentStore, EmbeddedOptions, EmbeddedStore};
+use mspass_io::store::DocumentStore;
 
 mod program;
 
-use program::{Mounted, embedded, indexed, printed, refusal};
+use program::{Mounted, embedded, indexed, output_of, printed, refusal, with_store};
 
 fn text(path: &Path) -> &str {
     path.to_str().unwrap()
-}
-
-fn open(path: &Path) -> EmbeddedStore {
-    EmbeddedStore::open(path, &EmbeddedOptions::default()).unwrap()
 }
 
 /// Names in a folder.
@@ -34,7 +30,7 @@ fn filled(path: &Path) {
     let text = |i: u32| format!("{i}").repeat(100);
     let documents: Vec<Document> =
         (0..20_000).map(|i| doc! { "_id": i, "note": text(i) }).collect();
-    open(path).insert("notes", &documents).unwrap();
+    with_store(path, |store| store.insert("notes", &documents).unwrap());
 }
 
 #[test]
@@ -180,7 +176,7 @@ fn a_change_on_a_full_disk_is_made_whole_or_not_at_all() {
     let db = disk.path().join("db");
     let wave = |i: i64| doc! { "_id": i, "npts": i.to_string(), "note": "x".repeat(4000) };
     let documents: Vec<Document> = (0..500).map(wave).collect();
-    open(&db).insert("wf_TimeSeries", &documents).unwrap();
+    with_store(&db, |store| store.insert("wf_TimeSeries", &documents).unwrap());
     let name = embedded(&db);
     let documents = || printed(&["find", "wf_TimeSeries", "--db", &name, "--canonical"]);
     let before = documents();
@@ -247,7 +243,7 @@ fn a_folder_without_the_right_to_write_is_one_sentence() {
     ];
     for (arguments, word) in cases {
         let mut command = Command::new(&copy);
-        let output = command.args(arguments).uid(65534).gid(65534).output().unwrap();
+        let output = output_of(command.args(arguments).uid(65534).gid(65534));
         let sentence = String::from_utf8(output.stderr).unwrap();
         assert_eq!(output.status.code(), Some(2), "{sentence}");
         assert!(sentence.contains(word) && sentence.contains("Permission denied"), "{sentence}");

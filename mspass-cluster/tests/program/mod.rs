@@ -4,8 +4,10 @@
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
+use std::sync::{PoisonError, RwLock};
 
+use mspass_io::store::{EmbeddedOptions, EmbeddedStore};
 use serde_json::Value;
 
 pub(crate) fn command<S: AsRef<OsStr>>(arguments: &[S]) -> Command {
@@ -14,9 +16,28 @@ pub(crate) fn command<S: AsRef<OsStr>>(arguments: &[S]) -> Command {
     command
 }
 
+/// A process that is being started holds, until it is its own program, the locks of the files that
+/// this one has open: so none is started while a store is.
+static STORES: RwLock<()> = RwLock::new(());
+
+/// Works on an embedded store that no program has open.
+pub(crate) fn with_store<T>(path: &Path, work: impl FnOnce(&EmbeddedStore) -> T) -> T {
+    let _alone = STORES.write().unwrap_or_else(PoisonError::into_inner);
+    work(&EmbeddedStore::open(path, &EmbeddedOptions::default()).unwrap())
+}
+
+/// Runs a command to its end.
+pub(crate) fn output_of(command: &mut Command) -> Output {
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let starting = STORES.read().unwrap_or_else(PoisonError::into_inner);
+    let child = command.spawn().unwrap();
+    drop(starting);
+    child.wait_with_output().unwrap()
+}
+
 /// Runs the command to its end.
 pub(crate) fn mspass<S: AsRef<OsStr>>(arguments: &[S]) -> Output {
-    command(arguments).output().unwrap()
+    output_of(&mut command(arguments))
 }
 
 pub(crate) fn out(output: &Output) -> String {
@@ -84,7 +105,7 @@ impl Mounted {
         let folder = tempfile::tempdir().unwrap();
         let mut mount = Command::new("mount");
         mount.args(["-t", "tmpfs", "-o", options, "tmpfs"]).arg(folder.path());
-        if mount.status().is_ok_and(|status| status.success()) {
+        if output_of(&mut mount).status.success() {
             return Some(Self(folder));
         }
         println!("SKIPPED: no file system can be mounted here");
@@ -98,6 +119,6 @@ impl Mounted {
 
 impl Drop for Mounted {
     fn drop(&mut self) {
-        let _ = Command::new("umount").arg(self.path()).status();
+        output_of(Command::new("umount").arg(self.path()));
     }
 }

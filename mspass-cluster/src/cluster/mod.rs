@@ -20,6 +20,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use mspass_actors::clock;
+use mspass_actors::security::{Secret, Token};
 use mspass_io::store::Database;
 
 use crate::desktop::{DesktopOptions, program};
@@ -166,6 +167,15 @@ pub fn ask_status(workdir: &Path, options: &ClusterOptions) -> Result<ClusterSta
     status
         .unwrap_or_else(|| Err("this process ends".into()))
         .map_err(|reason| failed(format!("no cluster answers in {}: {reason}", workdir.display())))
+}
+
+/// What opens `/status` at the frontend of a cluster that was started before.
+///
+/// # Errors
+/// One sentence where there is no cluster, or its secret cannot be read.
+pub fn frontend_token(workdir: &Path, options: &ClusterOptions) -> Result<Token> {
+    let settings = existing(workdir, options)?;
+    Ok(Secret::from_environment(&settings.workdir)?.token())
 }
 
 /// The database of the cluster that runs in a workdir, through its db-proxy; `None` where none

@@ -44,6 +44,7 @@ fn samples_are_updated_and_the_old_blob_goes() {
         assert!(waveforms.update_samples(&mut datum, &[], &options).unwrap());
         let read: TimeSeries = waveforms.read(id, &ReadOptions::default()).unwrap();
         assert_eq!(read.samples, trace().samples[..10]);
+        assert_eq!(datum.metadata.get("nbytes"), read.metadata.get("nbytes"));
         let after = database.blobs.ids().unwrap();
         assert!(after.len() == 1 && after != before);
     });

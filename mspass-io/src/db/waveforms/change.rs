@@ -170,6 +170,7 @@ impl Waveforms {
         if let Some(blob) = &blob {
             self.database.blobs.put(std::slice::from_ref(blob))?;
             datum.metadata_mut().insert("gridfs_id", crate::db::from_bson(&blob.id.into()));
+            datum.metadata_mut().insert("nbytes", blob.bytes.len() as i64);
         }
         let mut update = Document::new();
         if !set.is_empty() {

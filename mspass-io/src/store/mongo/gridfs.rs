@@ -106,8 +106,15 @@ fn chunks(database: &Database) -> Collection<RawDocumentBuf> {
 
 fn put(link: &Link, blobs: &[&Blob]) -> Result<(), Failure> {
     ensure_indexes(link)?;
+    // Of most blobs there is nothing yet; to look costs less than a delete that is acknowledged.
+    let looks: Vec<_> = blobs.chunks(IDS_MAX).map(|blobs| has_chunks(link, blobs)).collect();
     let existing = hide_existing(link, blobs)?;
-    let trimmed = trim(link, blobs)?;
+    let mut trimmed = Vec::new();
+    for (blobs, look) in blobs.chunks(IDS_MAX).zip(looks) {
+        if look.wait()? {
+            trimmed.push(trim(link, blobs)?);
+        }
+    }
     let (old, new): (Vec<Place>, Vec<Place>) =
         places(blobs).partition(|&(blob, _)| existing.contains(&blobs[blob].id));
     let taken = insert_chunks(link, blobs, new)?;
@@ -186,29 +193,35 @@ fn delete_files(link: &Link, ids: &[ObjectId]) -> Result<u64, Failure> {
     )
 }
 
-/// Starts to delete the chunks beyond the end of each blob, left from a longer one of its id.
-fn trim(link: &Link, blobs: &[&Blob]) -> Result<Vec<Pending<()>>, Failure> {
-    let mut pending = Vec::new();
-    for blobs in blobs.chunks(IDS_MAX) {
-        let mut deletes = RawArrayBuf::new();
-        for blob in blobs {
-            let count = number(blob.bytes.len().div_ceil(CHUNK_BYTES))?;
-            deletes.push(rawdoc! {
-                "q": {"files_id": blob.id, "n": {"$gte": count}},
-                "limit": 0,
-            });
-        }
-        let command = rawdoc! {
-            "delete": CHUNKS,
-            "deletes": deletes,
-            "ordered": false,
-            "writeConcern": {"w": "majority", "j": true},
-        };
-        pending.push(link.begin(|database| async move {
-            Failure::in_reply(&database.run_raw_command(command).await?)
-        }));
+/// Starts to look whether there are chunks of any of the blobs, [`IDS_MAX`] at most.
+fn has_chunks(link: &Link, blobs: &[&Blob]) -> Pending<bool> {
+    let ids: Vec<ObjectId> = blobs.iter().map(|blob| blob.id).collect();
+    link.begin(|database| async move {
+        let (query, keys) = (doc! {"files_id": {"$in": ids}}, doc! {"_id": 0, "files_id": 1});
+        Ok(chunks(&database).find_one(query).projection(keys).await?.is_some())
+    })
+}
+
+/// Starts to delete the chunks beyond the end of each blob, [`IDS_MAX`] at most, left from a
+/// longer one of its id.
+fn trim(link: &Link, blobs: &[&Blob]) -> Result<Pending<()>, Failure> {
+    let mut deletes = RawArrayBuf::new();
+    for blob in blobs {
+        let count = number(blob.bytes.len().div_ceil(CHUNK_BYTES))?;
+        deletes.push(rawdoc! {
+            "q": {"files_id": blob.id, "n": {"$gte": count}},
+            "limit": 0,
+        });
     }
-    Ok(pending)
+    let command = rawdoc! {
+        "delete": CHUNKS,
+        "deletes": deletes,
+        "ordered": false,
+        "writeConcern": {"w": "majority", "j": true},
+    };
+    Ok(link.begin(|database| async move {
+        Failure::in_reply(&database.run_raw_command(command).await?)
+    }))
 }
 
 /// Place of a chunk: which of the blobs, and its number in it.

@@ -68,6 +68,7 @@ impl LocalCluster {
             name: "worker-1".into(),
             threads,
             memory_bytes_max: WORKER_MEMORY_BYTES,
+            budget: None,
         };
         let to_foreman = ToForeman::of(&foreman);
         let slate = (Slate::in_memory(threads), Vec::new());

@@ -3,6 +3,7 @@
 //! ```sh
 //! cargo bench --bench tasks                       # throughput, with and without journal; latency
 //! cargo bench --bench tasks -- --tasks 10000000   # so many in one job, with the foreman's memory
+//! cargo bench --bench tasks -- --lost             # how soon a lost worker's tasks are leased anew
 //! ```
 
 #![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "a benchmark reads the clock")]
@@ -109,7 +110,7 @@ impl Drop for Workers {
 
 struct Cluster {
     driver: Driver,
-    _workers: Workers,
+    workers: Workers,
     _node: Node,
     _runtime: Runtime,
 }
@@ -141,7 +142,7 @@ fn cluster(folder: &Path, journaled: bool) -> Cluster {
     while driver.status().unwrap().workers < WORKERS {
         std::thread::sleep(Duration::from_millis(10));
     }
-    Cluster { driver, _workers: workers, _node: node, _runtime: runtime }
+    Cluster { driver, workers, _node: node, _runtime: runtime }
 }
 
 impl Cluster {
@@ -178,6 +179,24 @@ impl Cluster {
     }
 }
 
+/// How soon the foreman leases anew what a worker held that is killed, and one that falls silent.
+fn lose_workers(folder: &Path) {
+    for (signal, what, goal) in [("-KILL", "killed", 1), ("-STOP", "stopped", 16)] {
+        let cluster = cluster(folder, false);
+        let victim = cluster.workers.0[0].id().to_string();
+        let began = Instant::now();
+        let sent = Command::new("kill").args([signal, &victim]).status().unwrap();
+        assert!(sent.success());
+        while cluster.driver.status().unwrap().workers == WORKERS {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        let seconds = began.elapsed().as_secs_f64();
+        println!(
+            "a worker is {what}: its tasks are leased anew after {seconds:.2} s (goal {goal})"
+        );
+    }
+}
+
 fn memory_mib() -> f64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap();
     let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
@@ -198,6 +217,9 @@ fn main() {
     let asked: Option<u64> = asked.map(|pair| pair[1].parse().expect("--tasks takes a number"));
     let folder = tempfile::tempdir().unwrap();
     Secret::from_variables(|_| None, folder.path()).unwrap();
+    if arguments.iter().any(|argument| argument == "--lost") {
+        return lose_workers(folder.path());
+    }
     if let Some(tasks) = asked {
         let cluster = cluster(folder.path(), true);
         let took = cluster.run(0, tasks, true);
@@ -223,7 +245,7 @@ fn main() {
             rates.push(TASKS as f64 / took.as_secs_f64());
             if !with_journal {
                 let times = cluster.latencies(3 * TASKS);
-                let at = |permille| times[times.len() * permille / 1000].as_secs_f64() * 1e6;
+                let at = |permille: usize| times[times.len() * permille / 1000].as_secs_f64() * 1e6;
                 calls.push((at(500), at(990)));
             }
         }

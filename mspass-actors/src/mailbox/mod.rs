@@ -206,8 +206,13 @@ impl<M: Message> Local<M> {
     }
 
     pub(crate) async fn gone(&self) {
+        self.end().await;
+    }
+
+    /// The actor's end; waiting for it does not keep the actor alive.
+    pub(crate) fn end(&self) -> impl Future<Output = ()> + Send + use<M> {
         let mut alive = self.alive.clone();
-        while alive.changed().await.is_ok() {}
+        async move { while alive.changed().await.is_ok() {} }
     }
 }
 

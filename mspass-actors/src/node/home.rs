@@ -1,6 +1,5 @@
 //! What all handles, links and messages of one node share.
 
-use std::any::Any;
 use std::collections::HashMap;
 use std::fmt;
 use std::net::SocketAddr;
@@ -10,32 +9,20 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::{Notify, oneshot};
 
-use super::{Link, NodeLimits, NodeOptions, Peer};
+use super::{Link, NodeLimits, NodeOptions, Peer, Register};
 use crate::clock;
 use crate::error::{Error, Result};
 use crate::link::{
     BULK_CREDITS, CONTROL_CREDITS, Fault, Opening, Session, Sink, State, lock, window_of,
 };
-use crate::mailbox::{Arrivals, Lane, Local, Mailbox, Message};
+use crate::mailbox::{Lane, Mailbox, Message};
 use crate::runtime::Waiter;
 use crate::security::{Guard, Hello, Limits};
 use crate::transport;
-use crate::wire::{BODY_MAX, Buffers, CONTROL_BODY_MAX, Header, Kind};
+use crate::wire::{BODY_MAX, Buffers, CONTROL_BODY_MAX};
 
-/// Mailboxes that one node lets be found.
-pub const REGISTER_MAX: usize = 65_536;
 /// Incarnations of other nodes that are remembered.
 pub(crate) const LINKS_MAX: usize = 4096;
-
-/// A registered mailbox whose type is forgotten.
-struct Entry {
-    mailbox: Box<dyn Any + Send>,
-    version: u16,
-    open: Open,
-    depth: Box<dyn Fn() -> usize + Send>,
-}
-
-type Open = Box<dyn Fn(&Home, &Waiter, &Arc<Session>, Lane, u32) -> (Box<dyn Sink>, u32) + Send>;
 
 #[cfg(test)]
 type Simulated = Box<dyn Fn(Lane) -> (Box<dyn Sink>, u32) + Send + Sync>;
@@ -54,8 +41,7 @@ pub(crate) struct Shared {
     buffers: Buffers,
     pub(crate) guard: Option<Guard>,
     waiters: Option<(Waiter, Waiter)>,
-    register: Mutex<HashMap<(String, &'static str), Entry>>,
-    numbered: AtomicU64,
+    pub(super) register: Register,
     links: Mutex<HashMap<(String, u64), Arc<Link>>>,
     /// The newest incarnation of each node that was declared down.
     fenced: Mutex<HashMap<String, u64>>,
@@ -71,9 +57,7 @@ pub(crate) struct Home(pub(crate) Arc<Shared>);
 
 impl fmt::Debug for Home {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let register = lock(&self.0.register);
-        write!(f, "{} ", self.0.name)?;
-        f.debug_set().entries(register.keys()).finish()
+        write!(f, "{} {:?}", self.0.name, self.0.register)
     }
 }
 
@@ -96,8 +80,7 @@ impl Home {
             buffers: Buffers::new(NodeLimits::default().blobs_bytes_max),
             guard: None,
             waiters: None,
-            register: Mutex::default(),
-            numbered: AtomicU64::new(0),
+            register: Register::default(),
             links: Mutex::default(),
             fenced: Mutex::default(),
             stopped: AtomicBool::new(false),
@@ -143,8 +126,7 @@ impl Home {
             buffers: Buffers::new(options.limits.blobs_bytes_max),
             guard: Some(Guard::new(options.secret, options.tls)),
             waiters: Some((control, bulk)),
-            register: Mutex::default(),
-            numbered: AtomicU64::new(0),
+            register: Register::default(),
             links: Mutex::default(),
             fenced: Mutex::default(),
             stopped: AtomicBool::new(false),
@@ -225,42 +207,25 @@ impl Home {
 
     // The register.
 
-    pub(super) fn register<M: Message>(&self, actor: &str, mailbox: Mailbox<M>) {
-        let entry = entry(mailbox);
-        lock(&self.0.register).insert((actor.to_owned(), M::TYPE), entry);
-    }
-
     pub(crate) fn lookup<M: Message>(&self, actor: &str) -> Option<Mailbox<M>> {
-        let register = lock(&self.0.register);
-        let entry = register.get(&(actor.to_owned(), M::TYPE))?;
-        entry.mailbox.downcast_ref::<Mailbox<M>>().cloned()
+        self.0.register.find(actor)
     }
 
-    /// The name under which a mailbox of this process is found; it gets one when it has none.
+    /// The name under which a mailbox of this process is found; it gets one, for as long as its
+    /// actor lives, when it has none.
     pub(crate) fn actor_of<M: Message>(&self, mailbox: &Mailbox<M>) -> Option<String> {
-        let mut register = lock(&self.0.register);
-        let known = register.iter().find(|((_, message), entry)| {
-            let other = entry.mailbox.downcast_ref::<Mailbox<M>>();
-            *message == M::TYPE && other.is_some_and(|other| other.is_same(mailbox))
-        });
-        if let Some(((actor, _), _)) = known {
-            return Some(actor.clone());
+        let (actor, is_new) = self.0.register.name_of(mailbox)?;
+        if is_new && let Some(local) = mailbox.here() {
+            // The task holds neither the node nor the actor: it keeps nobody alive.
+            let (gone, shared, name) = (local.end(), Arc::downgrade(&self.0), actor.clone());
+            self.spawn(Lane::Control, async move {
+                gone.await;
+                if let Some(shared) = shared.upgrade() {
+                    shared.register.remove::<M>(&name);
+                }
+            });
         }
-        if register.len() >= REGISTER_MAX {
-            return None;
-        }
-        let actor = format!("~{}", self.0.numbered.fetch_add(1, Ordering::Relaxed));
-        register.insert((actor.clone(), M::TYPE), entry(mailbox.clone()));
         Some(actor)
-    }
-
-    pub(super) fn depths(&self) -> Vec<(String, &'static str, usize)> {
-        let register = lock(&self.0.register);
-        let depths =
-            register.iter().map(|((actor, kind), entry)| (actor.clone(), *kind, (entry.depth)()));
-        let mut depths: Vec<_> = depths.collect();
-        depths.sort_unstable();
-        depths
     }
 
     /// Opens a target for another node.
@@ -275,19 +240,8 @@ impl Home {
         if let Some(simulated) = &self.0.simulated {
             return Ok(simulated(lane));
         }
-        let register = lock(&self.0.register);
-        let found = register
-            .iter()
-            .find(|((actor, kind), _)| *actor == opening.actor && *kind == opening.message);
-        let Some((_, entry)) = found else {
-            let known = register.keys().any(|(actor, _)| *actor == opening.actor);
-            return Err(if known { Fault::Unsupported } else { Fault::Gone });
-        };
-        if entry.version != opening.version {
-            return Err(Fault::Unsupported);
-        }
         let Some((control, _)) = &self.0.waiters else { return Err(Fault::Gone) };
-        Ok((entry.open)(self, control, session, lane, target))
+        self.0.register.open(opening, &|open| open(self, control, session, lane, target))
     }
 
     // Links.
@@ -389,45 +343,4 @@ impl Home {
             *lock(&link.dialing) = false;
         });
     }
-}
-
-fn entry<M: Message>(mailbox: Mailbox<M>) -> Entry {
-    let (here, measured) = (mailbox.here().cloned(), mailbox.clone());
-    let open = move |home: &Home, waiter: &Waiter, session: &Arc<Session>, lane, target| {
-        let Some(local) = &here else { return (Box::new(Nobody) as Box<dyn Sink>, 0) };
-        waiter.spawn(tell_when_gone(local.clone(), Arc::clone(session), lane, target));
-        let most = if lane == Lane::Control { CONTROL_CREDITS } else { BULK_CREDITS };
-        let credits = u32::try_from(local.capacity()).unwrap_or(most).clamp(1, most);
-        let arrivals = Arrivals::new(local.clone(), home.clone(), waiter.clone());
-        (Box::new(arrivals) as Box<dyn Sink>, credits)
-    };
-    let depth = move || measured.here().map_or(0, Local::in_use);
-    let (open, depth) = (Box::new(open), Box::new(depth));
-    Entry { mailbox: Box::new(mailbox), version: M::VERSION, open, depth }
-}
-
-async fn tell_when_gone<M: Message>(
-    local: Local<M>,
-    session: Arc<Session>,
-    lane: Lane,
-    target: u32,
-) {
-    tokio::select! {
-        () = local.gone() => {
-            let header = Header { target, ..Header::new(Kind::Gone) };
-            session.urgent(lane, header, &[]);
-        }
-        () = session.over() => {}
-    }
-}
-
-/// A mailbox of a third node, registered here, takes nothing from others: they find it there.
-struct Nobody;
-
-impl Sink for Nobody {
-    fn push(&mut self, arrived: crate::link::Arrived<'_>) {
-        arrived.path.fail(Fault::Unsupported);
-    }
-
-    fn flush(&mut self) {}
 }

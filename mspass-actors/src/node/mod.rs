@@ -4,16 +4,18 @@
 mod home;
 mod options;
 mod peer;
+mod register;
 
 use std::fmt;
 use std::net::TcpListener;
 use std::sync::Arc;
 
 pub(crate) use home::Home;
-pub use home::REGISTER_MAX;
 pub use options::{NodeLimits, NodeOptions};
 pub(crate) use peer::Link;
 pub use peer::Peer;
+pub use register::REGISTER_MAX;
+pub(crate) use register::Register;
 
 use crate::error::{Error, Result};
 use crate::mailbox::{Mailbox, Message};
@@ -90,7 +92,7 @@ impl Node {
 
     /// Lets `mailbox` be found under the actor's name, in the place of an earlier one.
     pub fn register<M: Message>(&self, actor: &str, mailbox: Mailbox<M>) {
-        self.home().register(actor, mailbox);
+        self.home().0.register.insert(actor, mailbox);
     }
 
     /// The mailbox for messages of type `M` of this node's actor of that name.
@@ -129,6 +131,6 @@ impl Node {
 
     /// How many messages wait or are in work in each registered mailbox, by actor and message.
     pub fn depths(&self) -> Vec<(String, &'static str, usize)> {
-        self.home().depths()
+        self.home().0.register.depths()
     }
 }

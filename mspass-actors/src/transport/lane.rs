@@ -115,9 +115,16 @@ async fn write(session: &Session, lane: Lane, mut writer: WriteHalf<Wire>) -> io
     let mut out = Vec::new();
     loop {
         out.clear();
-        let piece = poll_fn(|context| lock(&out_of.outbox).poll_take(context, &mut out)).await;
+        let (piece, has_room) = poll_fn(|context| {
+            let mut outbox = lock(&out_of.outbox);
+            outbox.poll_take(context, &mut out).map(|piece| (piece, outbox.has_room()))
+        })
+        .await;
         let Some(piece) = piece else { return Ok(()) };
-        out_of.drained.notify_waiters();
+        // Not sooner: who waits for room would wake for every piece, on another thread.
+        if has_room {
+            out_of.drained.notify_waiters();
+        }
         match piece {
             None => writer.write_all(&out).await?,
             Some(piece) => write_both(&mut writer, &out, piece).await?,

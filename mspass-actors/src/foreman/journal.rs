@@ -3,7 +3,7 @@
 //! The file holds frames of `length u32 | crc32c u32 | MessagePack record`, little-endian. A frame
 //! that a kill tore off at the end is cut away when the journal is opened. Completions are written
 //! in groups by a thread of their own; one that is lost means work done twice, never a datum.
-//! Records are arrays without names of fields: a job may have ten million of them.
+//! What is done takes some 70 bytes a task: a job may have ten million of them.
 
 use std::fmt;
 use std::fs::{File, OpenOptions};
@@ -52,18 +52,58 @@ pub enum Record {
     /// A task is done and all its outputs are stored.
     Done {
         /// The task.
+        #[serde(rename = "k")]
         key: TaskKey,
         /// The file it read.
+        #[serde(rename = "f", with = "raw_id")]
         file: ObjectId,
         /// The version of that file: with it, what was done of another one counts no more.
+        #[serde(rename = "v")]
         version: u64,
         /// What it brought.
+        #[serde(rename = "t", with = "packed")]
         tally: Box<Tally>,
     },
     /// A task is set aside because it keeps breaking workers.
     SetAside(Box<DeadLetter>),
     /// A task that was set aside is queued anew.
     Requeued(TaskKey),
+}
+
+/// An id as its twelve bytes.
+mod raw_id {
+    use bson::oid::ObjectId;
+    use bytes::Bytes;
+    use serde::de::Error;
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(id: &ObjectId, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_bytes(&id.bytes())
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<ObjectId, D::Error> {
+        let bytes = Bytes::deserialize(from)?;
+        let bytes: [u8; 12] = bytes[..].try_into().map_err(D::Error::custom)?;
+        Ok(ObjectId::from_bytes(bytes))
+    }
+}
+
+/// Counts without the names of their fields.
+mod packed {
+    use bytes::Bytes;
+    use serde::{Deserialize, Deserializer, Serializer, de, ser};
+
+    use crate::workflow::tally::Tally;
+
+    pub(super) fn serialize<S: Serializer>(tally: &Tally, to: S) -> Result<S::Ok, S::Error> {
+        let bytes = rmp_serde::to_vec(tally).map_err(ser::Error::custom)?;
+        to.serialize_bytes(&bytes)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Box<Tally>, D::Error> {
+        let bytes = Bytes::deserialize(from)?;
+        rmp_serde::from_slice(&bytes).map(Box::new).map_err(de::Error::custom)
+    }
 }
 
 enum Order {
@@ -221,7 +261,7 @@ impl Writer {
     }
 
     fn push(&mut self, record: &Record) {
-        let body = rmp_serde::to_vec(record).expect("records are plain data");
+        let body = rmp_serde::to_vec_named(record).expect("records are plain data");
         self.buffer.extend_from_slice(&(body.len() as u32).to_le_bytes());
         self.buffer.extend_from_slice(&crc32c::crc32c(&body).to_le_bytes());
         self.buffer.extend_from_slice(&body);

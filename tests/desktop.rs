@@ -226,3 +226,39 @@ fn an_interrupt_stops_in_good_order_and_the_job_goes_on() {
     counts(&work, &["--piece-seconds", "60"]);
     assert_equal(&embedded(&undisturbed), &embedded(&work));
 }
+
+/// Where a file system is mounted until this is dropped.
+struct Mounted<'p>(&'p Path);
+
+impl Drop for Mounted<'_> {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg(self.0).status();
+    }
+}
+
+#[test]
+fn a_full_disk_ends_the_job_in_one_sentence_and_with_room_it_goes_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let disk = tempfile::tempdir().unwrap();
+    let mount = |options: &str| {
+        let mut mount = Command::new("mount");
+        mount.args(["-t", "tmpfs", "-o", options, "tmpfs"]).arg(disk.path());
+        mount.status().is_ok_and(|status| status.success())
+    };
+    if !mount("size=12m") {
+        println!("SKIPPED: no file system can be mounted here");
+        return;
+    }
+    let _mounted = Mounted(disk.path());
+    let (whole, work) = (folder.path().join("whole"), disk.path().join("work"));
+    let due = counts(&whole, &["--piece-seconds", "5"]);
+    let full = desktop(&work, &["--piece-seconds", "5"]);
+    assert!(mount("remount,size=64m"));
+    let then = counts(&work, &["--piece-seconds", "5"]);
+    assert_equal(&embedded(&whole), &embedded(&work));
+    let sentence = text(&full.stderr);
+    assert_eq!((full.status.code(), sentence.trim().lines().count()), (Some(1), 1), "{sentence}");
+    let words = ["No space left", "blobs.dat", "make room", "the same command goes on"];
+    assert!(words.iter().all(|word| sentence.contains(word)), "{sentence}");
+    assert_eq!((&then["in"], &then["live"]), (&due["in"], &due["live"]));
+}

@@ -321,6 +321,33 @@ fn nothing_acknowledged_is_lost_when_the_proxy_dies_again_and_again() {
 }
 
 #[test]
+fn explain_tells_what_the_store_behind_the_proxy_does() {
+    let folder = tempfile::tempdir().unwrap();
+    let runtime = Runtime::start("client").unwrap();
+    let (finder, store) = ProxyStore::following(runtime.waiter());
+    let process = DbProcess::start(folder.path());
+    finder.found(Some(process.mailboxes()));
+    let documents = &store.database().documents;
+    let all: Vec<Document> = (0..100_i64).map(|n| doc! { "_id": n, "n": n % 10 }).collect();
+    documents.insert("wf", &all).unwrap();
+    let find = Find::filter(doc! { "n": 3 });
+    let scan = documents.explain("wf", &find).unwrap();
+    assert_eq!((scan.index, scan.documents_examined, scan.returned), (None, 100, 10));
+    documents.create_index("wf", &doc! { "n": 1 }).unwrap();
+    let indexed = documents.explain("wf", &find).unwrap();
+    assert_eq!((indexed.index.as_deref(), indexed.documents_examined), (Some("n_1"), 10));
+    let bad = Find::filter(doc! { "n": { "$nonsense": 1 } });
+    let error = documents.explain("wf", &bad).unwrap_err();
+    assert!(matches!(error, mspass_io::Error::Query { .. }), "{error}");
+    // A store that cannot tell says so, in its own words.
+    let desk = Desk::new();
+    let store = ProxyStore::new(desk.runtime.waiter(), &desk.proxy).database();
+    let error = store.documents.explain("wf", &find).unwrap_err();
+    assert!(matches!(error, mspass_io::Error::Refused(_)), "{error:?}");
+    assert!(error.to_string().contains("ask the store behind it"), "{error}");
+}
+
+#[test]
 fn a_query_by_id_outlives_its_cursor_and_another_says_so() {
     let folder = tempfile::tempdir().unwrap();
     let runtime = Runtime::start("client").unwrap();

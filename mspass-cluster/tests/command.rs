@@ -3,10 +3,9 @@
 #![allow(clippy::unwrap_used, reason = "a test fails where it unwraps")]
 #![allow(clippy::disallowed_methods, reason = "a refusal must come within a second")]
 
-use std::ffi::OsStr;
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::Stdio;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -18,47 +17,12 @@ use mspass_io::store::mongo::{MongodOptions, MongodServer};
 use mspass_io::store::{Blob, BlobStore, DocumentStore, EmbeddedOptions, EmbeddedStore};
 use serde_json::{Value, json};
 
+mod program;
+
+use program::{code, command, indexed, json_lines, mspass, out, printed, refusal, sample};
+
 /// Formats of `expected.json` without a reader here.
 const NOT_COVERED: [&str; 4] = ["SEGY", "SU", "GSE1", "GSE2"];
-
-fn command<S: AsRef<OsStr>>(arguments: &[S]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_mspass"));
-    command.args(arguments);
-    command
-}
-
-/// Runs the command to its end.
-fn mspass<S: AsRef<OsStr>>(arguments: &[S]) -> Output {
-    command(arguments).output().unwrap()
-}
-
-fn out(output: &Output) -> String {
-    String::from_utf8(output.stdout.clone()).unwrap()
-}
-
-fn code(output: &Output) -> i32 {
-    output.status.code().unwrap()
-}
-
-/// What a command printed that must succeed.
-fn printed<S: AsRef<OsStr>>(arguments: &[S]) -> String {
-    let output = mspass(arguments);
-    assert_eq!(code(&output), 0, "{output:?}");
-    out(&output)
-}
-
-/// The sentence with which a command refuses: exit code 2, nothing printed, one line.
-fn refusal<S: AsRef<OsStr>>(arguments: &[S]) -> String {
-    let output = mspass(arguments);
-    assert_eq!((code(&output), out(&output).as_str()), (2, ""), "{output:?}");
-    let sentence = String::from_utf8(output.stderr).unwrap();
-    assert!(sentence.starts_with("mspass: ") && sentence.lines().count() == 1, "{sentence}");
-    sentence
-}
-
-fn json_lines(text: &str) -> Vec<Value> {
-    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
-}
 
 /// Waveform files of all kinds: those of `MSPASS_WAVEFORMS_DIR`, else those beside the workspace,
 /// else the copy in the repository.
@@ -69,11 +33,6 @@ fn waveforms() -> PathBuf {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
     let shared = here.join("../../shared/data/waveforms");
     if shared.exists() { shared } else { here.join("../mspass-io/tests/fixtures/waveforms") }
-}
-
-/// Three channels of seventy minutes.
-fn sample() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/data/sds")
 }
 
 fn uv05() -> String {
@@ -183,24 +142,6 @@ fn read_refuses_what_is_no_file() {
     let sentence = refusal(&["read", &uv05(), "/nonexistent/day.mseed"]);
     assert!(sentence.contains("/nonexistent/day.mseed") && sentence.contains("No such file"));
     assert!(refusal(&["read", sample().to_str().unwrap()]).contains("is a folder"));
-}
-
-/// An index of the sample, with one file that is none; the database's name and its folder.
-fn indexed() -> (String, tempfile::TempDir) {
-    let folder = tempfile::tempdir().unwrap();
-    let name = format!("embedded:{}", folder.path().join("db").display());
-    let archive = folder.path().join("archive");
-    std::fs::create_dir(&archive).unwrap();
-    std::fs::write(archive.join("notes.txt"), b"not a waveform").unwrap();
-    for station in ["UV05", "UV06", "UV10"] {
-        let file = format!("YA.{station}.00.HHZ.D.2010.244");
-        let from = sample().join("2010/YA").join(station).join("HHZ.D").join(&file);
-        std::fs::copy(from, archive.join(file)).unwrap();
-    }
-    let text = printed(&["index", archive.to_str().unwrap(), "--db", &name]);
-    assert!(text.contains("1 file without waveforms:\n  notes.txt: "), "{text}");
-    assert!(text.contains("4 files: 4 new, 0 changed, 0 unchanged; 3 runs of records; "), "{text}");
-    (name, folder)
 }
 
 #[test]
@@ -490,8 +431,9 @@ fn help_teaches() {
         assert!(text.lines().all(|line| line.chars().count() <= 100), "{text}");
     }
     assert_eq!(printed(&["--version"]), format!("mspass {}\n", env!("CARGO_PKG_VERSION")));
-    let output = mspass(&["find", "--bogus"]);
-    assert_eq!(code(&output), 2);
-    assert!(String::from_utf8(output.stderr).unwrap().starts_with("mspass: unexpected argument"));
+    let sentence = refusal(&["find", "--bogus"]);
+    assert!(sentence.starts_with("mspass: unexpected argument '--bogus'"), "{sentence}");
+    let sentence = refusal(&["find", "site"]);
+    assert!(sentence.contains("--db <DB>; --help says more"), "{sentence}");
     assert_eq!(code(&mspass::<&str>(&[])), 2);
 }

@@ -100,6 +100,18 @@ pub enum Error {
         /// What the backend said.
         source: BoxError,
     },
+    /// The disk under a store is full or may not be written to; what was acknowledged before stays.
+    #[error(
+        "the {store} store failed to {action}: {reason}; make room there, or name another place"
+    )]
+    Disk {
+        /// "embedded", ...
+        store: &'static str,
+        /// What was tried.
+        action: String,
+        /// What the system said.
+        reason: String,
+    },
     /// A database name that is none of the forms known.
     #[error("'{name}' names no database: write embedded:PATH or mongodb://HOST:PORT/NAME")]
     DatabaseName {

@@ -6,7 +6,7 @@
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use bson::doc;
@@ -130,6 +130,57 @@ fn idempotent_calls_wait_for_a_server_that_comes_back() {
         rounds
     });
     assert!(rounds > 5 && server.restarts() == 1, "{rounds}");
+}
+
+#[test]
+fn what_was_acknowledged_outlives_a_kill_and_is_there_once() {
+    const WRITERS: i64 = 4;
+    let folder = folder();
+    let server = start(folder.path());
+    let options = MongoOptions::default().selection_time(Duration::from_secs(60));
+    let store = MongoStore::open(&server.uri("x"), &options).unwrap();
+    let (stopped, acknowledged) = (AtomicBool::new(false), AtomicU64::new(0));
+    let until = |more: u64| {
+        let (due, begun) = (acknowledged.load(Ordering::SeqCst) + more, Instant::now());
+        while acknowledged.load(Ordering::SeqCst) < due {
+            assert!(begun.elapsed() < Duration::from_secs(120), "nothing is acknowledged any more");
+            std::thread::yield_now();
+        }
+    };
+    // Inserts, which nobody repeats: one that fails may have arrived, or not.
+    let write = |writer: i64| {
+        let (mut kept, mut number) = (Vec::new(), 0_i64);
+        while !stopped.load(Ordering::SeqCst) {
+            let numbers = number..number + 10;
+            let batch = numbers.clone().map(|n| doc! {"writer": writer, "number": n});
+            if store.insert("c", &batch.collect::<Vec<_>>()).is_ok() {
+                kept.extend(numbers.clone());
+                acknowledged.fetch_add(10, Ordering::SeqCst);
+            }
+            number = numbers.end;
+        }
+        kept
+    };
+    std::thread::scope(|scope| {
+        let write = &write;
+        let writers: Vec<_> = (0..WRITERS).map(|w| scope.spawn(move || write(w))).collect();
+        for _ in 0..2 {
+            until(200);
+            kill(mongod_pid(folder.path()));
+            until(200);
+        }
+        stopped.store(true, Ordering::SeqCst);
+        for (writer, kept) in (0..).zip(writers) {
+            let kept = kept.join().unwrap();
+            let find = Find::filter(doc! {"writer": writer as i64}).sort(doc! {"number": 1});
+            let found = store.find("c", &find).unwrap().map(|found| found.unwrap());
+            let found: Vec<i64> = found.map(|d| d.get_i64("number").unwrap()).collect();
+            assert!(found.is_sorted_by(|a, b| a < b), "doubled");
+            assert!(kept.iter().all(|number| found.binary_search(number).is_ok()), "lost");
+        }
+    });
+    println!("{} acknowledged over 2 kills", acknowledged.load(Ordering::SeqCst));
+    assert_eq!(server.restarts(), 2);
 }
 
 #[test]

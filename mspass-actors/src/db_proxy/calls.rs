@@ -29,6 +29,7 @@ pub(super) fn answer(
             let full = StoreFault::TooManyCursors(CURSORS_MAX);
             page(cursor, |rest| lock(cursors).put(rest, now).ok_or(full))?
         }
+        Action::Explain(find) => Answer::Explained(store.explain(name, &Find::from(find))?),
         Action::Next { cursor: key, page: number } => {
             let cursor = lock(cursors).take(key, number).ok_or(StoreFault::NoCursor)?;
             page(cursor, |rest| {

@@ -12,13 +12,15 @@ use std::time::Duration;
 use bson::oid::ObjectId;
 use bson::{Bson, Document};
 use bytes::Bytes;
-use mspass_io::store::{Aggregate, Blob, BlobStore, Cursor, Database, DocumentStore, Find};
+use mspass_io::store::{
+    Aggregate, Blob, BlobStore, Cursor, Database, DocumentStore, Explanation, Find,
+};
 use mspass_io::{Error, Result};
 
 use super::actor::DbProxy;
 use super::found::{FoundStore, StoreFinder, StoreMailboxes};
 use super::insert;
-use super::messages::{Action, Answer, Packed, ReadBlob, Save, StoreCall};
+use super::messages::{Action, Answer, Packed, PackedFind, ReadBlob, Save, StoreCall};
 use super::pages::Pages;
 use crate::mailbox::{Address, MailError, Mailbox, Message};
 use crate::runtime::Waiter;
@@ -205,6 +207,13 @@ impl DocumentStore for ProxyStore {
 
     fn create_index(&self, collection: &str, keys: &Document) -> Result<()> {
         self.call(collection, Action::CreateIndex(Packed(keys.clone()))).map(drop)
+    }
+
+    fn explain(&self, collection: &str, find: &Find) -> Result<Explanation> {
+        match self.call(collection, Action::Explain(PackedFind::from(find)))? {
+            Answer::Explained(explanation) => Ok(explanation),
+            _ => Err(unexpected()),
+        }
     }
 
     fn collections(&self) -> Result<Vec<String>> {

@@ -3,7 +3,7 @@
 use bson::oid::ObjectId;
 use bson::{Bson, Document, RawBsonRef, RawDocument};
 use bytes::Bytes;
-use mspass_io::store::{Aggregate, Find};
+use mspass_io::store::{Aggregate, Explanation, Find};
 use serde::de::Error as _;
 use serde::ser::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -106,6 +106,7 @@ pub struct StoreCall {
 #[expect(missing_docs, reason = "each repeats a method of the traits in mspass_io::store")]
 pub enum Action {
     Find(PackedFind),
+    Explain(PackedFind),
     /// The next page of a cursor, by its number (the first came with the cursor): no page is given
     /// twice. The cursor is gone when not asked for ten minutes.
     Next {
@@ -158,6 +159,8 @@ pub enum Answer {
     Names(Vec<String>),
     /// Ids of blobs.
     Ids(Vec<ObjectId>),
+    /// How a query is answered.
+    Explained(Explanation),
     /// Done.
     Done,
 }
@@ -235,6 +238,9 @@ pub enum StoreFault {
     /// As [`mspass_io::Error::Query`]: asking again cannot help.
     #[error("query: {0}")]
     Query(String),
+    /// As [`mspass_io::Error::Refused`]: asking again cannot help.
+    #[error("{0}")]
+    Refused(String),
     /// The cursor is gone, or its page was given already.
     #[error("the cursor is gone: its proxy was restarted, or it was not read for ten minutes")]
     NoCursor,
@@ -254,6 +260,8 @@ impl From<mspass_io::Error> for StoreFault {
             }
             mspass_io::Error::NoBlob { id } => Self::NoBlob(id),
             mspass_io::Error::Query { reason } => Self::Query(reason),
+            mspass_io::Error::Refused(sentence) => Self::Refused(sentence),
+            disk @ mspass_io::Error::Disk { .. } => Self::Refused(disk.to_string()),
             other => Self::Failed(other.to_string()),
         }
     }
@@ -265,6 +273,7 @@ impl From<StoreFault> for mspass_io::Error {
             StoreFault::DuplicateKey { collection, id } => Self::DuplicateKey { collection, id },
             StoreFault::NoBlob(id) => Self::NoBlob { id },
             StoreFault::Query(reason) => Self::Query { reason },
+            StoreFault::Refused(sentence) => Self::Refused(sentence),
             other => Self::store("database", "do what was asked")(other.to_string()),
         }
     }

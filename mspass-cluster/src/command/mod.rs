@@ -116,10 +116,19 @@ fn explain(error: &clap::Error) -> ExitCode {
     }
     let text = error.render().to_string();
     match text.strip_prefix("error: ") {
-        Some(text) => complain(text.trim_end()),
+        Some(text) => complain(&one_sentence(text)),
         None => drop(error.print()),
     }
     ExitCode::from(BAD_INPUT)
+}
+
+/// What is wrong and perhaps a tip, without the summary of the usage.
+fn one_sentence(text: &str) -> String {
+    let is_told = |part: &&str| !part.starts_with("Usage:") && !part.starts_with("For more");
+    let parts = text.split("\n\n").map(str::trim).filter(|part| !part.is_empty() && is_told(part));
+    let joined = |part: &str| part.split_whitespace().collect::<Vec<_>>().join(" ");
+    let sentence = parts.map(joined).collect::<Vec<_>>().join("; ");
+    format!("{sentence}; --help says more")
 }
 
 /// A line on standard error, which may be closed.

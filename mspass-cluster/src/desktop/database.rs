@@ -1,8 +1,9 @@
 //! The database a person asked for.
 
 use std::path::Path;
+use std::time::Duration;
 
-use mspass_io::store::mongo::{MongodOptions, MongodServer};
+use mspass_io::store::mongo::{MongoOptions, MongoStore, MongodOptions, MongodServer};
 use mspass_io::store::{Database, DatabaseName};
 use mspass_io::{Error, Result};
 
@@ -21,45 +22,50 @@ pub(crate) struct OpenDatabase {
 /// Name of the database on a `mongod` of our own.
 const MONGOD_DATABASE: &str = "mspass";
 
+/// How long a call waits for a `mongod` of our own that died and is started again: it recovers what
+/// it acknowledged first.
+const RESTART_TIME: Duration = Duration::from_secs(120);
+
 impl OpenDatabase {
     /// Opens `embedded`, `mongod` or a full name.
     pub(super) fn open(db: &str, workdir: &Path) -> Result<Self> {
-        let (name, server) = match db {
-            "embedded" => (DatabaseName::Embedded(workdir.join("db")), None),
+        let name = match db {
+            "embedded" => DatabaseName::Embedded(workdir.join("db")),
             "mongod" => {
-                let server =
-                    MongodServer::start(&workdir.join("mongod"), &MongodOptions::default())?;
-                (server.uri(MONGOD_DATABASE).parse()?, Some(server))
+                let folder = workdir.join("mongod");
+                return Self::managed(MongodServer::start(&folder, &MongodOptions::default())?);
             }
-            other => {
-                let name = other.parse().map_err(|_| {
-                    Error::Refused(format!(
-                        "--db {other}: write embedded, mongod, embedded:PATH or \
-                         mongodb://HOST:PORT/NAME"
-                    ))
-                })?;
-                (name, None)
-            }
+            other => other.parse().map_err(|_| {
+                Error::Refused(format!(
+                    "--db {other}: write embedded, mongod, embedded:PATH or \
+                     mongodb://HOST:PORT/NAME"
+                ))
+            })?,
         };
-        Self::named(name, server)
+        Self::named(&name)
     }
 
     /// Opens what the db role is to hold. A `mongod` dies with the process that opens it.
     pub(crate) fn of(store: &Store) -> Result<Self> {
         match store {
-            Store::Embedded(path) => Self::named(DatabaseName::Embedded(path.clone()), None),
-            Store::Named(name) => Self::named(name.clone(), None),
+            Store::Embedded(path) => Self::named(&DatabaseName::Embedded(path.clone())),
+            Store::Named(name) => Self::named(name),
             Store::Mongod(folder) => {
                 let options = MongodOptions::default().bound_by(own_program());
-                let server = MongodServer::start(folder, &options)?;
-                Self::named(server.uri(MONGOD_DATABASE).parse()?, Some(server))
+                Self::managed(MongodServer::start(folder, &options)?)
             }
         }
     }
 
-    fn named(name: DatabaseName, server: Option<MongodServer>) -> Result<Self> {
-        let database = Database::open(&name)?;
-        Ok(Self { database, name: name.to_string(), server })
+    fn named(name: &DatabaseName) -> Result<Self> {
+        Ok(Self { database: Database::open(name)?, name: name.to_string(), server: None })
+    }
+
+    fn managed(server: MongodServer) -> Result<Self> {
+        let name = server.uri(MONGOD_DATABASE);
+        let options = MongoOptions::default().selection_time(RESTART_TIME);
+        let database = MongoStore::open(&name, &options)?.database();
+        Ok(Self { database, name, server: Some(server) })
     }
 
     /// Stops the server that was started for it, if any.

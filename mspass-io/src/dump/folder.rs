@@ -131,7 +131,10 @@ fn names(folder: &Path) -> Result<Vec<String>> {
     let mut names = Vec::new();
     for entry in entries {
         let entry = entry.map_err(Error::file("read the folder", folder))?;
-        if entry.path().is_file() {
+        let path = entry.path();
+        // What a link named and is gone is missed, not passed over.
+        let is_gone = entry.file_type().is_ok_and(|kind| kind.is_symlink()) && !path.exists();
+        if path.is_file() || is_gone {
             names.push(entry.file_name().to_string_lossy().into_owned());
         }
     }

@@ -7,6 +7,7 @@ use bson::{Bson, Document, doc};
 
 use super::documents::{Documents, Placed, damaged};
 use super::folder::{DumpFile, Listing};
+use super::indexes::read_indexes;
 use super::samples::{Assembly, Descriptions};
 use super::{BATCH_BYTES_MAX, BATCH_DOCUMENTS, FILES, Progress};
 use crate::error::{Error, Result};
@@ -62,21 +63,38 @@ impl ImportReport {
     }
 }
 
-/// Imports the files of `folder` into `database`.
-///
-/// All files are read through and checked before anything is written. Documents and blobs are
-/// matched by `_id`: one that is there already is not written again, so an import that was
-/// interrupted is completed by repeating it, and a second one changes nothing.
+/// Imports the files of `folder` into `database`: [`check`], then [`Checked::import`].
 ///
 /// # Errors
-/// [`Error::Refused`], naming file and byte, where a file is damaged; nothing was written then.
-/// [`Error::File`] and what the store says otherwise.
+/// As those two.
 pub fn import(
     database: &Database,
     folder: &Path,
     options: &ImportOptions,
     progress: &mut dyn FnMut(&Progress),
 ) -> Result<ImportReport> {
+    check(folder, options, progress)?.import(database, progress)
+}
+
+/// A folder of which all files were read through and found sound.
+#[derive(Debug)]
+pub struct Checked {
+    listing: Listing,
+    options: ImportOptions,
+    indexes: Vec<(String, Document)>,
+    blobs: Option<Descriptions>,
+}
+
+/// Reads all files of `folder` that are to be imported through and checks them.
+///
+/// # Errors
+/// [`Error::Refused`], naming file and byte, where a file is damaged; [`Error::File`] where one
+/// cannot be read.
+pub fn check(
+    folder: &Path,
+    options: &ImportOptions,
+    progress: &mut dyn FnMut(&Progress),
+) -> Result<Checked> {
     let listing = Listing::of(folder, &options.collections)?;
     let mut tracker = Tracker::new("check", listing.bytes(), progress);
     for file in &listing.files {
@@ -85,27 +103,53 @@ pub fn import(
         }
     }
     let indexes = read_indexes(&listing)?;
-    let samples = Samples::open(&listing, options)?;
-    if let Some(samples) = &samples {
+    let blobs = describe(&listing, options)?;
+    let checked = Checked { listing, options: options.clone(), indexes, blobs };
+    if let Some(samples) = checked.samples() {
         samples.each(&mut tracker, &mut |_| Ok(()))?;
     }
+    Ok(checked)
+}
 
-    let mut tracker = Tracker::new("import", listing.bytes(), progress);
-    let mut report =
-        ImportReport { passed_over: listing.passed_over.clone(), ..ImportReport::default() };
-    for file in &listing.files {
-        report.collections.push(import_file(database, file, options, &mut tracker)?);
+impl Checked {
+    /// Writes what of the files is not in `database` yet.
+    ///
+    /// Documents and blobs are matched by `_id`: one that is there already is not written again, so
+    /// an import that was interrupted is completed by repeating it, and a second one changes
+    /// nothing.
+    ///
+    /// # Errors
+    /// What the store says, and [`Error::File`] where a file has gone since it was checked; what
+    /// was written before stays.
+    pub fn import(
+        &self,
+        database: &Database,
+        progress: &mut dyn FnMut(&Progress),
+    ) -> Result<ImportReport> {
+        let Self { listing, options, .. } = self;
+        let mut tracker = Tracker::new("import", listing.bytes(), progress);
+        let mut report =
+            ImportReport { passed_over: listing.passed_over.clone(), ..ImportReport::default() };
+        for file in &listing.files {
+            report.collections.push(import_file(database, file, options, &mut tracker)?);
+        }
+        if let Some(samples) = self.samples() {
+            let (imported, orphans) = import_samples(database, &samples, options, &mut tracker)?;
+            report.collections.push(imported);
+            report.orphans = orphans;
+        }
+        for (collection, keys) in &self.indexes {
+            database.documents.create_index(collection, keys)?;
+            report.indexes += 1;
+        }
+        Ok(report)
     }
-    if let Some(samples) = samples {
-        let (imported, orphans) = import_samples(database, &samples, options, &mut tracker)?;
-        report.collections.push(imported);
-        report.orphans = orphans;
+
+    fn samples(&self) -> Option<Samples<'_>> {
+        let Listing { chunks, descriptions, .. } = &self.listing;
+        let (chunks, descriptions) = (chunks.as_ref()?, descriptions.as_ref()?);
+        Some(Samples { chunks, descriptions, known: self.blobs.as_ref()? })
     }
-    for (collection, keys) in indexes {
-        database.documents.create_index(&collection, &keys)?;
-        report.indexes += 1;
-    }
-    Ok(report)
 }
 
 /// Counts and tells how far things are.
@@ -253,34 +297,32 @@ fn relaxed(id: &Bson) -> String {
 }
 
 /// The files of the samples, and their descriptions.
-struct Samples<'l> {
-    chunks: &'l DumpFile,
-    descriptions: &'l DumpFile,
-    known: Descriptions,
+struct Samples<'c> {
+    chunks: &'c DumpFile,
+    descriptions: &'c DumpFile,
+    known: &'c Descriptions,
 }
 
-impl<'l> Samples<'l> {
-    fn open(listing: &'l Listing, options: &ImportOptions) -> Result<Option<Self>> {
-        match (&listing.descriptions, &listing.chunks) {
-            (None, None) => Ok(None),
-            (Some(descriptions), Some(chunks)) => {
-                let known = Descriptions::read(descriptions)?;
-                Ok(Some(Self { chunks, descriptions, known }))
-            }
-            (one, other) => {
-                let there = one.as_ref().or(other.as_ref()).map(|file| file.path.display());
-                let there = there.map(|path| path.to_string()).unwrap_or_default();
-                let remedy = match options.collections.is_empty() {
-                    true => "; dump both, or name the collections to import",
-                    false => "; dump both",
-                };
-                Err(Error::Refused(format!(
-                    "{there} is there, but samples need fs.files and fs.chunks both{remedy}"
-                )))
-            }
+/// Reads the descriptions of the samples, where there are any.
+fn describe(listing: &Listing, options: &ImportOptions) -> Result<Option<Descriptions>> {
+    match (&listing.descriptions, &listing.chunks) {
+        (None, None) => Ok(None),
+        (Some(descriptions), Some(_)) => Descriptions::read(descriptions).map(Some),
+        (one, other) => {
+            let there = one.as_ref().or(other.as_ref()).map(|file| file.path.display());
+            let there = there.map(|path| path.to_string()).unwrap_or_default();
+            let remedy = match options.collections.is_empty() {
+                true => "; dump both, or name the collections to import",
+                false => "; dump both",
+            };
+            Err(Error::Refused(format!(
+                "{there} is there, but samples need fs.files and fs.chunks both{remedy}"
+            )))
         }
     }
+}
 
+impl Samples<'_> {
     /// Calls `sink` with every blob, whole, and gives the number of chunks of none.
     fn each(
         &self,
@@ -288,7 +330,7 @@ impl<'l> Samples<'l> {
         sink: &mut dyn FnMut(Blob) -> Result<()>,
     ) -> Result<u64> {
         let path = &self.chunks.path;
-        let mut assembly = Assembly::new(&self.known);
+        let mut assembly = Assembly::new(self.known);
         assembly.empty_ones().into_iter().try_for_each(&mut *sink)?;
         for placed in Documents::open(self.chunks)? {
             let placed = placed?;
@@ -344,40 +386,4 @@ fn import_samples(
     })?;
     database.blobs.put(&batch)?;
     Ok((imported, orphans))
-}
-
-/// The indexes that `mongodump` wrote down, those of `_id` and of special kinds apart.
-fn read_indexes(listing: &Listing) -> Result<Vec<(String, Document)>> {
-    let mut found = Vec::new();
-    for (collection, path) in &listing.metadata {
-        let file = DumpFile {
-            collection: collection.clone(),
-            path: path.clone(),
-            form: super::Form::Json,
-            bytes: 0,
-        };
-        let Some(metadata) = Documents::open(&file)?.next().transpose()? else { continue };
-        let Ok(indexes) = metadata.document.get_array("indexes") else { continue };
-        for index in indexes.iter().filter_map(Bson::as_document) {
-            let Ok(keys) = index.get_document("key") else { continue };
-            if let Some(keys) = plain(keys) {
-                found.push((collection.clone(), keys));
-            }
-        }
-    }
-    Ok(found)
-}
-
-/// Keys with a direction each; none for geographic, text and hashed indexes and for that of `_id`.
-fn plain(keys: &Document) -> Option<Document> {
-    let direction = |value: &Bson| match value {
-        Bson::Int32(1) | Bson::Int64(1) => Some(1),
-        Bson::Int32(-1) | Bson::Int64(-1) => Some(-1),
-        Bson::Double(value) if value.abs() == 1.0 => Some(*value as i32),
-        _ => None,
-    };
-    if keys.len() == 1 && keys.contains_key("_id") {
-        return None;
-    }
-    keys.iter().map(|(key, value)| Some((key.clone(), Bson::Int32(direction(value)?)))).collect()
 }

@@ -14,12 +14,13 @@ mod documents;
 mod export;
 mod folder;
 mod import;
+mod indexes;
 mod json;
 mod samples;
 
 pub use export::{ExportOptions, ExportReport, export};
 pub use folder::Form;
-pub use import::{CollectionImport, ImportOptions, ImportReport, import};
+pub use import::{Checked, CollectionImport, ImportOptions, ImportReport, check, import};
 
 /// Documents handed to a store at once.
 const BATCH_DOCUMENTS: usize = 1000;

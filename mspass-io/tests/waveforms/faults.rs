@@ -2,10 +2,11 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::Arc;
 
 use mspass_core::{Life, TimeSeries};
 use mspass_io::db::{FileForm, ReadOptions, SaveOptions, Storage, Waveforms};
-use mspass_io::store::Find;
+use mspass_io::store::{Database, EmbeddedOptions, EmbeddedStore, Find};
 
 use crate::stores::{all, memory, saved, trace};
 
@@ -96,6 +97,84 @@ fn a_read_only_folder_is_one_sentence() {
     let message = waveforms.save(&mut trace(), &options).unwrap_err().to_string();
     assert!(message.contains("shared") && message.contains("Read-only"), "{message}");
     assert!(all(&database, "wf_TimeSeries").is_empty());
+}
+
+#[test]
+fn what_vanished_is_an_abortion_that_names_it_and_the_rest_is_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let (database, waveforms) = memory();
+    let storage = |name: &str| Storage::File {
+        dir: folder.path().into(),
+        dfile: Some(name.into()),
+        form: FileForm::Native,
+    };
+    let save = |storage| {
+        let options = SaveOptions { storage, ..SaveOptions::default() };
+        saved(waveforms.save(&mut trace(), &options).unwrap())
+    };
+    let (gone, cut) = (save(storage("gone")), save(storage("cut")));
+    let (blob, sound) = (save(Storage::Blobs), save(storage("sound")));
+    std::fs::remove_file(folder.path().join("gone")).unwrap();
+    std::fs::File::options()
+        .write(true)
+        .open(folder.path().join("cut"))
+        .unwrap()
+        .set_len(7)
+        .unwrap();
+    let lost = database.blobs.ids().unwrap();
+    database.blobs.delete(&lost).unwrap();
+    let find = Find::default().sort(bson::doc! { "_id": 1 });
+    let read = waveforms.cursor::<TimeSeries>(&find, &ReadOptions::default()).unwrap();
+    let read: Vec<TimeSeries> = read.map(Result::unwrap).collect();
+    assert_eq!(read.len(), 4);
+    for (id, due) in [(gone, "gone"), (cut, "cut"), (blob, lost[0].to_hex().as_str())] {
+        let read: TimeSeries = waveforms.read(id, &ReadOptions::default()).unwrap();
+        let message = &read.log.entries()[0].message;
+        assert!(read.life == Life::Aborted && read.samples.is_empty(), "{id}");
+        assert!(message.contains(due), "{message}");
+    }
+    let read: TimeSeries = waveforms.read(sound, &ReadOptions::default()).unwrap();
+    assert_eq!((read.life, read.samples), (Life::Live, trace().samples));
+}
+
+#[test]
+fn a_full_disk_under_the_embedded_store_loses_nothing_that_was_acknowledged() {
+    let Some(disk) = Mounted::new("size=16m") else { return };
+    let (path, ballast) = (disk.path().join("db"), disk.path().join("ballast"));
+    std::fs::write(&ballast, vec![7; 4 << 20]).unwrap();
+    let open = || Arc::new(EmbeddedStore::open(&path, &EmbeddedOptions::default()).unwrap());
+    let mut ids = Vec::new();
+    let waveforms = Waveforms::new(&Database::of(open()));
+    let error = loop {
+        match waveforms.save(&mut trace(), &SaveOptions::default()) {
+            Ok(outcome) => ids.push(saved(outcome)),
+            Err(error) => break error,
+        }
+        assert!(ids.len() < 10_000, "the disk is never full");
+    };
+    let message = error.to_string();
+    assert!(matches!(error, mspass_io::Error::Disk { .. }), "{error:?}");
+    assert!(message.contains("No space left") && message.contains("make room"), "{message}");
+    assert!(!message.contains('\n') && ids.len() > 100, "{} {message}", ids.len());
+    drop(waveforms);
+    std::fs::remove_file(&ballast).unwrap();
+    let database = Database::of(open());
+    let waveforms = Waveforms::new(&database);
+    assert_eq!(all(&database, "wf_TimeSeries").len(), ids.len(), "no document of what failed");
+    for id in &ids {
+        let read: TimeSeries = waveforms.read(*id, &ReadOptions::default()).unwrap();
+        assert_eq!((read.life, read.samples), (Life::Live, trace().samples));
+    }
+    ids.push(saved(waveforms.save(&mut trace(), &SaveOptions::default()).unwrap()));
+    assert_eq!(all(&database, "wf_TimeSeries").len(), ids.len(), "and it goes on");
+}
+
+#[test]
+fn a_read_only_disk_under_the_embedded_store_is_one_sentence() {
+    let Some(disk) = Mounted::new("size=1m,ro") else { return };
+    let path = disk.path().join("db");
+    let error = EmbeddedStore::open(&path, &EmbeddedOptions::default()).unwrap_err().to_string();
+    assert!(error.contains("/db") && error.contains("Read-only"), "{error}");
 }
 
 /// Set in the processes that the test below starts: the folder to write into.

@@ -1,9 +1,12 @@
 //! `mspass db import`: files become a database.
 
+mod xml;
+
 use std::io::Write;
 use std::path::PathBuf;
 
-use mspass_io::dump::{CollectionImport, ImportOptions, ImportReport, import};
+use mspass_io::dump::{CollectionImport, ImportOptions, ImportReport, Progress, check};
+use mspass_io::store::DatabaseName;
 use serde_json::{Value, json};
 
 use super::super::failure::Failure;
@@ -17,22 +20,27 @@ FOLDER holds a file a collection: NAME.bson, as mongodump writes it, or NAME.jso
 beside them are passed over, indexes in NAME.metadata.json excepted. Samples are in fs.files and
 fs.chunks.
 
+In place of a folder, StationXML and QuakeML files may be named: their stations go to site and
+channel, their events to source; `mspass db normalize` then finds those of each waveform.
+
 All files are checked before anything is written. A document that is there already, by its _id, is
 not written again: an import that was interrupted is completed by the same command.
 
 Examples:
   mspass db import dump/quakes --db embedded:work/db
   mspass db import dump/quakes --db embedded:work/db --dir /scratch/wf=/data/wf
+  mspass db import stations.xml events.xml --db embedded:work/db
   mspass db import sites --db mongodb://localhost:27017/quakes --collection site channel
 
 Exit codes: 0 done; 1 failed, or documents are there with other content; 2 bad input.";
 
-/// Load a folder of .bson or extended JSON files into a database
+/// Load a folder of .bson or extended JSON files, or StationXML and QuakeML, into a database
 #[derive(Debug, clap::Args)]
 #[command(after_help = AFTER_HELP)]
 pub(in super::super) struct Arguments {
-    /// Folder of the files
-    folder: PathBuf,
+    /// Folder of a dump, or StationXML and QuakeML files
+    #[arg(required = true, value_name = "FOLDER|FILE")]
+    paths: Vec<PathBuf>,
 
     #[arg(long, help = format!("{DATABASE}; an embedded one is made if there is none"))]
     db: String,
@@ -61,14 +69,23 @@ pub(super) fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<u8, Fail
         replace: arguments.replace,
         moved: moved(&arguments.moved)?,
     };
-    // Before a database is made for nothing.
-    std::fs::read_dir(&arguments.folder).map_err(|error| {
-        let path = arguments.folder.display();
-        Failure::bad_input(format!("cannot read the folder {path}: {error}; name one of a dump"))
+    let [folder] = arguments.paths.as_slice() else {
+        return run_xml(arguments, &name, out);
+    };
+    if folder.is_file() {
+        return run_xml(arguments, &name, out);
+    }
+    std::fs::read_dir(folder).map_err(|error| {
+        let path = folder.display();
+        Failure::bad_input(format!("cannot read {path}: {error}; name the folder of a dump"))
     })?;
-    let database = database::open_or_create(&name)?;
     let bar = super::bar();
-    let report = import(&database, &arguments.folder, &options, &mut |p| super::show(&bar, p));
+    let mut show = |progress: &Progress| super::show(&bar, progress);
+    let report = check(folder, &options, &mut show).map_err(Failure::from).and_then(|checked| {
+        // No database is made for what cannot be imported.
+        let database = database::open_or_create(&name)?;
+        Ok(checked.import(&database, &mut show)?)
+    });
     bar.finish_and_clear();
     let report = report?;
     match arguments.json {
@@ -76,6 +93,22 @@ pub(super) fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<u8, Fail
         false => print(&report, out)?,
     }
     Ok(if report.kept() > 0 { FAILED } else { DONE })
+}
+
+fn run_xml(arguments: &Arguments, name: &DatabaseName, out: &mut dyn Write) -> Result<u8, Failure> {
+    let given = [
+        ("--collection", !arguments.collections.is_empty()),
+        ("--dir", !arguments.moved.is_empty()),
+        ("--replace", arguments.replace),
+    ];
+    if let Some((option, _)) = given.iter().find(|(_, given)| *given) {
+        let reason = format!("{option} is nothing to XML files: it belongs to a dump's folder");
+        return Err(Failure::bad_input(reason));
+    }
+    let files = xml::read(&arguments.paths)?;
+    let database = database::open_or_create(name)?;
+    xml::save(&database, &files, arguments.json, out)?;
+    Ok(DONE)
 }
 
 fn moved(texts: &[String]) -> Result<Vec<(String, String)>, Failure> {

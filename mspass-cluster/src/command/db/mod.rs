@@ -3,6 +3,7 @@
 mod clean;
 mod export;
 mod import;
+mod normalize;
 mod verify;
 
 use std::io::{IsTerminal, Write};
@@ -32,6 +33,7 @@ enum Command {
     Export(export::Arguments),
     Verify(verify::Arguments),
     Clean(clean::Arguments),
+    Normalize(Box<normalize::Arguments>),
 }
 
 pub(super) fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<u8, Failure> {
@@ -40,6 +42,7 @@ pub(super) fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<u8, Fail
         Command::Export(arguments) => export::run(arguments, out),
         Command::Verify(arguments) => verify::run(arguments, out),
         Command::Clean(arguments) => clean::run(arguments, out),
+        Command::Normalize(arguments) => normalize::run(arguments, out),
     }
 }
 

@@ -31,6 +31,8 @@ pub struct NormalizeOptions {
     pub batch: usize,
     /// Whether waveforms without a match get a document in `elog`.
     pub log: bool,
+    /// Only tell what would be written.
+    pub dry_run: bool,
 }
 
 /// Waveforms between two writes at most.
@@ -50,6 +52,7 @@ impl Default for NormalizeOptions {
             cached: true,
             batch: 10_000,
             log: true,
+            dry_run: false,
         }
     }
 }
@@ -74,7 +77,7 @@ pub struct MatchCounts {
 pub struct NormalizeReport {
     /// Waveforms looked at.
     pub seen: u64,
-    /// Waveforms written to.
+    /// Waveforms written to, or that would be.
     pub updated: u64,
     /// Of each matcher, in the order of the options.
     pub matchers: Vec<MatchCounts>,
@@ -187,6 +190,11 @@ fn write(
     writes: Writes,
     report: &mut NormalizeReport,
 ) -> Result<()> {
+    if options.dry_run {
+        let waveforms = writes.sets.into_values().map(|(_, ids)| ids.len() as u64);
+        report.updated += waveforms.sum::<u64>();
+        return Ok(());
+    }
     for (set, ids) in writes.sets.into_values() {
         let filter = doc! { "_id": { "$in": ids } };
         let update = doc! { "$set": set };

@@ -12,6 +12,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError, RwLock};
 
 use bytes::Bytes;
 
+use super::fault::write_failed;
 use super::space::{BLOCK, Extent, Space};
 use crate::error::{Error, Result};
 use crate::store::Blob;
@@ -80,7 +81,7 @@ impl BlobFile {
             Ok(()) => Ok(places),
             Err(source) => {
                 self.free(&places);
-                Err(Error::File { action: "write", path: self.path.clone(), source })
+                Err(write_failed(source, &self.path))
             }
         }
     }

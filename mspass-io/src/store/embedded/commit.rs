@@ -1,11 +1,11 @@
 //! Group commit: writers that wait at the same time share one transaction and one sync.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use redb::{Database, WriteTransaction};
 
-use super::failed;
+use super::fault::{self, failed};
 use super::job::{Answer, Job};
 use crate::error::{Error, Result};
 
@@ -18,6 +18,8 @@ pub(super) struct Committer {
     database: Database,
     queue: Mutex<Queue>,
     turn: Condvar,
+    /// Why the database takes no more writes, until the store is opened again.
+    disk: OnceLock<Error>,
 }
 
 #[derive(Debug, Default)]
@@ -30,7 +32,7 @@ struct Queue {
 
 impl Committer {
     pub(super) fn new(database: Database) -> Self {
-        Self { database, queue: Mutex::default(), turn: Condvar::new() }
+        Self { database, queue: Mutex::default(), turn: Condvar::new(), disk: OnceLock::new() }
     }
 
     pub(super) fn database(&self) -> &Database {
@@ -68,14 +70,18 @@ impl Committer {
     fn commit(&self, group: &[(u64, Job)]) -> Vec<Result<Answer>> {
         let outcome = self.database.begin_write().map_err(failed("begin a transaction"));
         let outcome = outcome.and_then(|transaction| self.carry_out(transaction, group));
-        match outcome {
+        match outcome.map_err(|error| self.first_cause(error)) {
             Ok(answers) => answers.into_iter().map(Ok).collect(),
             Err(error) if group.len() == 1 => vec![Err(error)],
-            Err(error) => {
-                let text = error.to_string();
-                let shared = |_: &_| Err(Error::store("embedded", "commit")(text.clone()));
-                group.iter().map(shared).collect()
-            }
+            Err(error) => group.iter().map(|_| Err(fault::shared(&error))).collect(),
+        }
+    }
+
+    /// After a failed write the database refuses all others: the reason is that of the first.
+    fn first_cause(&self, error: Error) -> Error {
+        match &error {
+            Error::Disk { .. } => fault::shared(self.disk.get_or_init(|| fault::shared(&error))),
+            _ => self.disk.get().map_or(error, fault::shared),
         }
     }
 

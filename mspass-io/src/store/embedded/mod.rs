@@ -40,6 +40,7 @@
 
 mod blobs;
 mod commit;
+mod fault;
 mod folder;
 mod index;
 mod job;
@@ -62,6 +63,7 @@ use redb::{
 
 use self::blobs::{BlobFile, Place};
 use self::commit::Committer;
+use self::fault::{failed, open_failed};
 use self::folder::Folder;
 use self::job::{Answer, Job};
 use self::scan::{Reader, found};
@@ -69,7 +71,7 @@ use self::writer::{DOCUMENTS, DocumentTable};
 use super::prepare::{check_collection, id_of, prepare};
 use super::select::Selection;
 use super::{Aggregate, Blob, BlobStore, Cursor, DocumentStore, Explanation, Find};
-use crate::error::{BoxError, Error, Result};
+use crate::error::{Error, Result};
 use crate::query::{Grouping, Matcher, Sort, Update, distinct_values};
 
 /// Places of the samples by id.
@@ -135,11 +137,6 @@ impl Shared {
     }
 }
 
-/// An [`Error::Store`] of this store, for `map_err`.
-fn failed<E: Into<BoxError>>(action: &'static str) -> impl FnOnce(E) -> Error {
-    Error::store("embedded", action)
-}
-
 impl EmbeddedStore {
     /// Opens the store in the folder `path`, and makes both if they are not there and
     /// `options.create` holds.
@@ -188,15 +185,6 @@ impl EmbeddedStore {
 fn program_name() -> String {
     let path = std::env::current_exe().unwrap_or_default();
     path.file_stem().map_or_else(|| "a program".to_owned(), |name| name.to_string_lossy().into())
-}
-
-fn open_failed(error: redb::DatabaseError, file: &Path) -> Error {
-    match error {
-        redb::DatabaseError::Storage(redb::StorageError::Io(source)) => {
-            Error::File { action: "open", path: file.to_owned(), source }
-        }
-        error => Error::store("embedded", format!("open {}", file.display()))(error),
-    }
 }
 
 fn places_in_use(database: &Database) -> Result<impl Iterator<Item = Result<Place>>> {

@@ -1,5 +1,6 @@
-//! One function per parser of bytes from the network. Each takes any bytes, and panics only when a
-//! promise is broken: no panic inside, no more taken than announced caps, nothing let in.
+//! One function per parser of bytes from the network: handshakes and messages. Each takes any
+//! bytes, and panics only when a promise is broken: no panic inside, no more taken than announced
+//! caps, nothing let in.
 
 use std::path::Path;
 
@@ -9,7 +10,9 @@ use mspass_actors::db_proxy::messages::{
 };
 use mspass_actors::foreman::lease::{Ended, Grant, Heartbeat, Join};
 use mspass_actors::mailbox::{Lane, Message};
+use mspass_actors::roster::{Change, Delta, Member, Roster, RosterCopy};
 use mspass_actors::security::{HANDSHAKE_BYTES_MAX, Handshake, Hello, Limits, Secret, Step};
+use mspass_actors::worker::pieces::{DropPieces, FetchPiece, PieceName};
 
 /// What takes the bytes.
 pub type Entry = fn(&[u8]);
@@ -17,15 +20,17 @@ pub type Entry = fn(&[u8]);
 pub type Examples = fn() -> Vec<Vec<u8>>;
 
 /// The name, what takes the bytes, and examples.
-pub const ENTRIES: [(&str, Entry, Examples); 5] = [
+pub const ENTRIES: [(&str, Entry, Examples); 6] = [
     ("listener", listener, dialed),
     ("dialer", dialer, answered),
     ("store_messages", store_messages, store_examples),
     ("lease_messages", lease_messages, lease_examples),
     ("authorization", authorization, authorization_examples),
+    ("peer_messages", peer_messages, peer_examples),
 ];
 
-fn secret(text: &str) -> Secret {
+/// The secret of this text.
+pub fn secret(text: &str) -> Secret {
     let variable = |name: &str| (name == "MSPASS_SECRET").then(|| text.into());
     Secret::from_variables(variable, Path::new("/")).expect("it is long enough")
 }
@@ -117,7 +122,7 @@ fn answered() -> Vec<Vec<u8>> {
 }
 
 /// What was understood can be said again, and is then understood the same way.
-fn body<M: Message>(bytes: &[u8]) {
+pub fn body<M: Message>(bytes: &[u8]) {
     let Ok(message) = rmp_serde::from_slice::<M>(bytes) else { return };
     let again = rmp_serde::to_vec_named(&message).expect("what was read can be written");
     let twice = rmp_serde::from_slice::<M>(&again).expect("what was written can be read");
@@ -125,7 +130,8 @@ fn body<M: Message>(bytes: &[u8]) {
     assert_eq!(again, thrice, "{} changed on its way", M::TYPE);
 }
 
-fn reply<M: Message>(bytes: &[u8]) {
+/// What was understood of a reply can be said again.
+pub fn reply<M: Message>(bytes: &[u8]) {
     if let Ok(reply) = rmp_serde::from_slice::<M::Reply>(bytes) {
         rmp_serde::to_vec_named(&reply).expect("what was read can be written");
     }
@@ -207,11 +213,64 @@ fn lease_examples() -> Vec<Vec<u8>> {
 pub fn authorization(bytes: &[u8]) {
     let token = secret("the frontend's secret").token();
     let offered = String::from_utf8_lossy(bytes);
-    let right = format!("Bearer {}", token.reveal());
-    assert_eq!(token.admits(&offered), offered == right, "only the token is admitted");
+    let parts = offered.split_once(' ');
+    let right = parts.is_some_and(|(scheme, digits)| {
+        scheme.eq_ignore_ascii_case("bearer") && digits == token.reveal()
+    });
+    assert_eq!(token.admits(&offered), right, "only the token is admitted");
 }
 
 fn authorization_examples() -> Vec<Vec<u8>> {
     let near = format!("Bearer {}", "0".repeat(64));
-    vec![near.into_bytes(), b"Bearer ".to_vec(), b"Basic eDp5".to_vec()]
+    let right = format!("bearer {}", secret("the frontend's secret").token().reveal());
+    vec![near.into_bytes(), right.into_bytes(), b"Bearer ".to_vec(), b"Basic eDp5".to_vec()]
+}
+
+/// What workers ask each other for, and who belongs to the cluster: a copy of the list takes in
+/// whatever its scheduler says, and the list whoever joins.
+pub fn peer_messages(bytes: &[u8]) {
+    body::<FetchPiece>(bytes);
+    reply::<FetchPiece>(bytes);
+    body::<DropPieces>(bytes);
+    if let Ok(delta) = rmp_serde::from_slice::<Delta<u64>>(bytes) {
+        let (mut copy, joined) = (RosterCopy::default(), delta.changes.len());
+        let whole = delta.from.is_none();
+        assert_eq!(copy.apply(delta.clone()), whole, "a copy that is none takes the whole list");
+        assert!(copy.members().count() <= joined);
+        assert_eq!(copy.epoch(), whole.then_some(delta.epoch));
+        let before: Vec<_> = copy.members().cloned().collect();
+        if whole {
+            assert!(copy.apply(delta), "the whole list may come twice");
+            assert!(copy.members().eq(&before));
+        }
+    }
+    if let Ok(member) = rmp_serde::from_slice::<Member<u64>>(bytes) {
+        let mut roster = Roster::new(1);
+        assert_eq!(roster.enrol(member.clone()), Ok(2));
+        roster.leave(&member.node, member.incarnation);
+        assert_eq!(roster.members().count(), 0);
+    }
+}
+
+fn peer_examples() -> Vec<Vec<u8>> {
+    let member = |node: &str| Member {
+        node: node.to_owned(),
+        incarnation: 1 << 40,
+        roles: vec!["worker".to_owned()],
+        build: "mspass/0.1.0".to_owned(),
+        addresses: vec!["[::1]:4000".to_owned()],
+        store: Some(7u64),
+    };
+    let left = Change::Left { node: "a".to_owned(), incarnation: 1 << 40 };
+    let changes = vec![Change::Joined(member("a")), Change::Joined(member("b")), left];
+    let name = PieceName { job: "noise".to_owned(), stage: 1, bucket: 2, part: u64::MAX };
+    let delta = |from| Delta { from, epoch: 9, changes: changes.clone() };
+    let written = [
+        rmp_serde::to_vec_named(&member("a")),
+        rmp_serde::to_vec_named(&delta(None)),
+        rmp_serde::to_vec_named(&delta(Some(6))),
+        rmp_serde::to_vec_named(&FetchPiece(name)),
+        rmp_serde::to_vec_named(&DropPieces { job: "noise".to_owned(), stage: Some(1) }),
+    ];
+    written.into_iter().map(|written| written.expect("it can be written")).collect()
 }

@@ -100,6 +100,12 @@ impl Inbound {
         })
     }
 
+    /// Bytes of memory that hold what is not whole yet, blobs apart.
+    pub(crate) fn held_bytes(&self) -> usize {
+        let body = self.incoming.as_ref().map_or(0, |incoming| incoming.body.capacity());
+        self.buffer.capacity() + body
+    }
+
     /// Where the next bytes belong.
     pub(crate) fn space(&mut self) -> &mut [u8] {
         if self.piece > 0 {
@@ -444,6 +450,9 @@ impl Inbound {
             Kind::Refuse => lock(&self.session.lane(self.lane).outbox).refuse(header.id),
             Kind::GoAway => self.goodbye = Some(header.flags),
             _ => {}
+        }
+        if lock(&self.session.lane(self.lane).outbox).is_closed() && self.session.is_open() {
+            return Err(Malformed::Unread);
         }
         Ok(())
     }

@@ -9,6 +9,7 @@ mod inbound;
 mod outbox;
 #[cfg(test)]
 mod simulation;
+mod trial;
 
 use std::collections::HashMap;
 use std::fmt;
@@ -27,8 +28,9 @@ pub(crate) use health::{Health, Tick};
 pub use health::{PING_AFTER, RESUME_MAX, SILENCE_MAX, State};
 pub(crate) use inbound::{Arrived, Inbound, Sink};
 pub(crate) use outbox::window_of;
-pub use outbox::{BULK_WINDOW, CONTROL_WINDOW};
+pub use outbox::{BULK_WINDOW, CONTROL_WINDOW, URGENT_BYTES_MAX};
 pub(crate) use outbox::{Outbox, Put};
+pub use trial::LinkTrial;
 
 /// Messages that may be under way to one mailbox on the control lane.
 pub const CONTROL_CREDITS: u32 = 1024;

@@ -21,6 +21,8 @@ const CONTROL_QUEUE_MAX: usize = 256 << 10;
 const BULK_QUEUE_MAX: usize = 4 << 20;
 /// Bytes of replies that may wait; a peer that lets more gather is not reading.
 const REPLIES_BYTES_MAX: usize = 1 << 30;
+/// Bytes of urgent frames that may wait; a peer that lets more gather is not reading.
+pub const URGENT_BYTES_MAX: usize = 32 << 20;
 /// Says that the sender gave a message up; no more of its blobs come.
 pub(crate) const FLAG_ABORT: u8 = 1;
 
@@ -145,7 +147,19 @@ impl Outbox {
         let length = u32::try_from(body.len()).unwrap_or(u32::MAX);
         self.urgent.extend_from_slice(&Header { length, ..header }.encode());
         self.urgent.extend_from_slice(body);
+        if self.urgent.len() > URGENT_BYTES_MAX {
+            return self.close();
+        }
         self.wake();
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.closed
+    }
+
+    /// Bytes of memory that wait for the writer, urgent frames and blobs included.
+    pub(crate) fn held_bytes(&self) -> usize {
+        self.urgent.capacity() + self.data.capacity() + self.items_bytes
     }
 
     /// Encodes a message into the queue. `reply` says that it answers one, and never waits.

@@ -86,7 +86,7 @@ impl Node {
         Ok(Self { owner: Arc::new(Owner { home, _bulk: Some(bulk) }) })
     }
 
-    fn home(&self) -> &Home {
+    pub(crate) fn home(&self) -> &Home {
         &self.owner.home
     }
 

@@ -167,7 +167,9 @@ impl Token {
     /// Whether this is the value of a request's `Authorization` header; takes the same time
     /// wherever they differ.
     pub fn admits(&self, authorization: &str) -> bool {
-        let offered = authorization.strip_prefix("Bearer ").unwrap_or_default().trim_ascii();
+        let bearer = |(scheme, _): &(&str, &str)| scheme.eq_ignore_ascii_case("bearer ");
+        let parts = authorization.split_at_checked(7).filter(bearer);
+        let offered = parts.map_or("", |(_, token)| token);
         bool::from(self.0.as_bytes().ct_eq(offered.as_bytes()))
     }
 

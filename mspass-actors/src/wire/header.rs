@@ -27,6 +27,9 @@ pub enum Malformed {
     /// The other end sent more than it was allowed to.
     #[error("more was sent than {0} allowed")]
     Credit(&'static str),
+    /// The other end asks for answers and does not take them.
+    #[error("too many answers gathered, because the other end does not read")]
+    Unread,
     /// A frame's body cannot be read.
     #[error("the body of a frame cannot be read")]
     Body,

@@ -21,6 +21,7 @@ use std::process::ExitCode;
 
 use mspass_actors::clock;
 use mspass_actors::foreman::DeadLetter;
+use mspass_actors::security::{Secret, Token};
 use mspass_actors::workflow::partition::TaskKey;
 use mspass_io::store::Database;
 
@@ -188,6 +189,15 @@ pub fn dead_letters(
     letters
         .unwrap_or_else(|| Err("this process ends".into()))
         .map_err(|reason| failed(format!("no job runs in {}: {reason}", workdir.display())))
+}
+
+/// What opens `/status` at the frontend of a cluster that was started before.
+///
+/// # Errors
+/// One sentence where there is no cluster, or its secret cannot be read.
+pub fn frontend_token(workdir: &Path, options: &ClusterOptions) -> Result<Token> {
+    let settings = existing(workdir, options)?;
+    Ok(Secret::from_environment(&settings.workdir)?.token())
 }
 
 /// The database of the cluster that runs in a workdir, through its db-proxy; `None` where none

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use super::DONE;
 use super::failure::Failure;
 use super::table::Table;
-use crate::cluster::{ClusterStatus, Progress, ask_status};
+use crate::cluster::{ClusterStatus, Progress, ask_status, frontend_token};
 use crate::frontend::quantity::bytes;
 use crate::options::ClusterOptions;
 
@@ -31,9 +31,17 @@ pub(super) struct Arguments {
     /// One JSON object
     #[arg(long)]
     json: bool,
+
+    /// Print the token for the frontend's `/status` instead: it opens that page, and nothing else
+    #[arg(long, conflicts_with = "json")]
+    token: bool,
 }
 
 pub(super) fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<u8, Failure> {
+    if arguments.token {
+        writeln!(out, "{}", frontend_token(&arguments.workdir, &arguments.cluster)?.reveal())?;
+        return Ok(DONE);
+    }
     let status = ask_status(&arguments.workdir, &arguments.cluster)?;
     if arguments.json {
         let text = serde_json::to_string(&status).unwrap_or_default();

@@ -13,14 +13,15 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use mspass_actors::runtime::spawn_thread;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 
@@ -42,7 +43,7 @@ pub const PORTS_TRIED_MAX: u16 = 100;
 /// Gives the status as JSON text, or why there is none.
 pub type StatusSource =
     Arc<dyn Fn() -> Pin<Box<dyn Future<Output = Result<String, String>> + Send>> + Send + Sync>;
-/// Whether a bearer token is the right one, in constant time.
+/// Whether the value of an `Authorization` header admits, in constant time.
 pub type TokenCheck = Arc<dyn Fn(&[u8]) -> bool + Send + Sync>;
 
 /// What the pages need.
@@ -136,7 +137,7 @@ async fn accept(listener: &TcpListener, router: &Router) {
     }
 }
 
-async fn serve(stream: TcpStream, router: Router) {
+async fn serve(stream: impl AsyncRead + AsyncWrite + Unpin + 'static, router: Router) {
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEADER_TIME_MAX)
@@ -147,6 +148,25 @@ async fn serve(stream: TcpStream, router: Router) {
     drop(tokio::time::timeout(CONNECTION_TIME_MAX, connection).await);
 }
 
+/// What a client is answered that sends these bytes and no more, on a connection of its own: for
+/// tests and fuzzing.
+pub fn answer_bytes(bytes: &[u8], status: StatusSource, token: TokenCheck) -> Vec<u8> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
+    let Ok(runtime) = runtime else { return Vec::new() };
+    let (mut client, server) = tokio::io::duplex(HEADER_BYTES_MAX);
+    let (mut answer, router) = (Vec::new(), router(Pages { status, token }));
+    runtime.block_on(async {
+        let (mut reader, mut writer) = tokio::io::split(&mut client);
+        let say = async {
+            drop(writer.write_all(bytes).await);
+            drop(writer.shutdown().await);
+        };
+        let hear = async { drop(reader.read_to_end(&mut answer).await) };
+        tokio::join!(serve(server, router), say, hear);
+    });
+    answer
+}
+
 fn router(pages: Pages) -> Router {
     Router::new()
         .route("/health", get(async || "ok\n"))
@@ -155,7 +175,8 @@ fn router(pages: Pages) -> Router {
 }
 
 async fn status(State(pages): State<Pages>, headers: HeaderMap) -> Response {
-    if !bearer(&headers).is_some_and(|token| (pages.token)(token)) {
+    let admitted = |value: &HeaderValue| (pages.token)(value.as_bytes());
+    if !headers.get(header::AUTHORIZATION).is_some_and(admitted) {
         let told = [(header::WWW_AUTHENTICATE, "Bearer")];
         let how =
             "bring the token: Authorization: Bearer TOKEN (`mspass status --token` says it)\n";
@@ -171,12 +192,6 @@ async fn status(State(pages): State<Pages>, headers: HeaderMap) -> Response {
     }
 }
 
-fn bearer(headers: &HeaderMap) -> Option<&[u8]> {
-    let value = headers.get(header::AUTHORIZATION)?.as_bytes();
-    let (scheme, token) = value.split_at_checked(7)?;
-    scheme.eq_ignore_ascii_case(b"bearer ").then_some(token)
-}
-
 #[cfg(test)]
 mod tests {
     use std::io::{Read, Write};
@@ -186,7 +201,7 @@ mod tests {
 
     fn server() -> HttpServer {
         let status: StatusSource = Arc::new(|| Box::pin(async { Ok("{\"workers\":3}".into()) }));
-        HttpServer::start(8787, status, Arc::new(|token| token == b"right")).unwrap()
+        HttpServer::start(8787, status, Arc::new(|value| value == b"Bearer right")).unwrap()
     }
 
     fn ask(server: &HttpServer, request: &str) -> String {

@@ -57,6 +57,17 @@ impl LocalCluster {
         threads: usize,
         fresh: bool,
     ) -> Result<Driver> {
+        self.submit_to(stage, journal, &[threads], fresh)
+    }
+
+    /// The same with several workers, each of so many threads.
+    pub(super) fn submit_to(
+        &self,
+        stage: &Arc<Stage>,
+        journal: &Path,
+        workers: &[usize],
+        fresh: bool,
+    ) -> Result<Driver> {
         let database = self.database();
         let opened = job::open(&database, stage, journal, fresh)?;
         let job = stage.job().to_owned();
@@ -64,15 +75,17 @@ impl LocalCluster {
         let foreman = ForemanActor::start(&self.runtime, &spec, opened.journal);
         let driver = Driver::new(self.runtime.waiter(), &foreman);
         driver.plan(&database, stage, opened.progress)?;
-        let options = WorkerOptions {
-            name: "worker-1".into(),
-            threads,
-            memory_bytes_max: WORKER_MEMORY_BYTES,
-            budget: None,
-        };
         let to_foreman = ToForeman::of(&foreman);
-        let slate = (Slate::in_memory(threads), Vec::new());
-        WorkerActor::start(&self.runtime, &options, stage, &self.store, &to_foreman, slate)?;
+        for (number, &threads) in (1..).zip(workers) {
+            let options = WorkerOptions {
+                name: format!("worker-{number}"),
+                threads,
+                memory_bytes_max: WORKER_MEMORY_BYTES / workers.len().max(1) as u64,
+                budget: None,
+            };
+            let slate = (Slate::in_memory(threads), Vec::new());
+            WorkerActor::start(&self.runtime, &options, stage, &self.store, &to_foreman, slate)?;
+        }
         Ok(driver)
     }
 }

@@ -1,5 +1,7 @@
 //! Composing the actors of a job.
 
+mod embedded;
 mod local;
 
+pub use embedded::{Composition, EmbeddedCluster, EmbeddedJob};
 pub use local::{LocalCluster, WORKER_MEMORY_BYTES};

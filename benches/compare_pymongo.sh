@@ -43,7 +43,7 @@ if ! [ -f "$place/venv/complete" ]; then
   touch "$place/venv/complete"
 fi
 
-cargo build --release --bench mongo
-bench=$(cargo bench --bench mongo --no-run --message-format=json 2>/dev/null |
+cargo build --workspace --release --bench mongo
+bench=$(cargo build --workspace --release --bench mongo --message-format=json 2>/dev/null |
   sed -n 's/.*"executable":"\([^"]*\/mongo-[^"]*\)".*/\1/p' | tail -1)
 exec "$python" benches/pymongo/compare.py --bench "$bench" --folder "$place/mongod" --rounds "$rounds"

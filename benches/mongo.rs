@@ -25,9 +25,6 @@ const DOCUMENTS: u64 = 100_000;
 const WAVEFORMS: u64 = 100;
 const WAVEFORM_BYTES: usize = 1_000_000;
 
-/// Documents handed over at once.
-const BATCH: usize = 10_000;
-
 fn id(number: u64) -> ObjectId {
     let mut bytes = [0; 12];
     bytes[4..].copy_from_slice(&number.to_be_bytes());
@@ -58,17 +55,12 @@ impl Contestant {
     fn run(&self, command: &str) -> f64 {
         let store = &self.store;
         match command {
-            "insert" => drop(DocumentStore::delete(store, "wf", &doc! {}).expect("a delete")),
-            "put" => store.drop_database().expect("an empty database"),
+            "insert" | "put" => store.drop_database().expect("an empty database"),
             _ => {}
         }
         let began = Instant::now();
         match command {
-            "insert" => {
-                for batch in self.documents.chunks(BATCH) {
-                    store.insert("wf", batch).expect("an insert");
-                }
-            }
+            "insert" => drop(store.insert("wf", &self.documents).expect("an insert")),
             "find" => {
                 let found = store.find("wf", &Find::default()).expect("a cursor");
                 let count = found.inspect(|found| assert!(found.is_ok())).count();

@@ -38,13 +38,14 @@ class Pymongo:
 
     def __init__(self, uri):
         concern = WriteConcern(w="majority", j=True)
-        self.database = pymongo.MongoClient(uri).get_database("peer", write_concern=concern)
+        self.client = pymongo.MongoClient(uri)
+        self.database = self.client.get_database("peer", write_concern=concern)
         self.documents = [document(number) for number in range(DOCUMENTS)]
         self.samples = bytes(range(256)) * (WAVEFORM_BYTES // 256) + bytes(WAVEFORM_BYTES % 256)
         self.ids = []
 
     def insert(self):
-        self.database.drop_collection("wf")
+        self.client.drop_database("peer")
         began = time.perf_counter()
         self.database.wf.insert_many(self.documents)
         return time.perf_counter() - began
@@ -55,8 +56,7 @@ class Pymongo:
         return time.perf_counter() - began
 
     def put(self):
-        self.database.drop_collection("fs.files")
-        self.database.drop_collection("fs.chunks")
+        self.client.drop_database("peer")
         bucket = gridfs.GridFS(self.database)
         began = time.perf_counter()
         self.ids = [bucket.put(self.samples) for _ in range(WAVEFORMS)]

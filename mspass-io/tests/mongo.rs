@@ -103,6 +103,14 @@ fn an_interrupted_insert_keeps_what_came_before_the_duplicate() {
     let Error::DuplicateKey { collection, id } = &error else { panic!("{error}") };
     assert_eq!((collection.as_str(), id.as_str()), ("c", "3"));
     assert_eq!(store.count("c", &doc! {}).unwrap(), 3);
+
+    // The same where the duplicate is in a later command than the first.
+    store.insert("long", &[doc! {"_id": 11_000}]).unwrap();
+    let ids = (0..12_000).map(|i| doc! {"_id": i}).collect::<Vec<_>>();
+    let error = store.insert("long", &ids).unwrap_err();
+    let Error::DuplicateKey { collection, id } = &error else { panic!("{error}") };
+    assert_eq!((collection.as_str(), id.as_str()), ("long", "11000"));
+    assert_eq!(store.count("long", &doc! {}).unwrap(), 11_001);
 }
 
 #[test]
@@ -153,6 +161,14 @@ fn blobs_have_the_layout_of_gridfs() {
     // Written again, the same documents are there.
     store.put(std::slice::from_ref(&blob)).unwrap();
     assert_eq!(all(&store, "fs.chunks", doc! {"n": 1}), chunks);
+    // A database that was dropped gets its indexes again.
+    for round in 0..2 {
+        store.put(std::slice::from_ref(&blob)).unwrap();
+        let find = Find::filter(doc! {"files_id": blob.id}).sort(doc! {"n": 1});
+        let index = store.explain("fs.chunks", &find).unwrap().index;
+        assert_eq!(index.as_deref(), Some("files_id_1_n_1"), "round {round}");
+        store.drop_database().unwrap();
+    }
 }
 
 /// Uploads and downloads with the driver's own GridFS client.

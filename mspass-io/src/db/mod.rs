@@ -2,6 +2,7 @@
 
 pub mod diff;
 mod fields;
+mod history;
 pub mod id;
 pub mod inventory;
 pub mod normalize;

@@ -1,12 +1,11 @@
 //! What is left of data that did not live: `cemetery`, `abortions` and `elog`.
 
 use bson::oid::ObjectId;
-use bson::spec::BinarySubtype;
-use bson::{Binary, Bson, Document, doc};
-use mspass_core::{ErrorLog, History, Life, Tombstone};
+use bson::{Bson, Document, doc};
+use mspass_core::{ErrorLog, Life, Tombstone};
 
 use super::fields::{header, whole};
-use super::id::{Derived, to_object_id};
+use super::id::to_object_id;
 use super::value::metadata_document;
 
 /// The `logdata` list of a log, as MsPASS lays it out.
@@ -42,33 +41,6 @@ pub(super) fn type_name(kind: &str, life: Life) -> String {
         Life::Aborted => format!("<class 'mspasspy.ccore.seismic.{kind}'>"),
         _ => kind.to_owned(),
     }
-}
-
-/// The document of what a datum went through. MsPASS keeps a Python pickle; here the bytes are the
-/// history as JSON text.
-pub(super) fn history_document(id: ObjectId, history: &History, about: &Document) -> Document {
-    let steps: Vec<serde_json::Value> = history
-        .passages
-        .iter()
-        .map(
-            |passage| serde_json::json!({ "step": passage.step, "parameters": passage.parameters }),
-        )
-        .collect();
-    let inputs: Vec<String> = history.inputs.iter().map(ToString::to_string).collect();
-    let text = serde_json::json!({ "inputs": inputs, "output": history.output, "steps": steps });
-    let bytes = text.to_string().into_bytes();
-    let last = history.passages.last();
-    let (step, parameters) = last.map_or(("", ""), |last| (&last.step, &last.parameters));
-    let mut document = doc! {
-        "_id": id,
-        "save_uuid": id.to_hex(),
-        "save_stage": whole(history.passages.len() as u64),
-        "processing_history": Binary { subtype: BinarySubtype::Generic, bytes },
-        "alg_id": Derived::new("algorithm").text(step).text(parameters).object_id().to_hex(),
-        "alg_name": "save_data",
-    };
-    document.extend(about.clone());
-    document
 }
 
 /// The document of a datum that a step killed.

@@ -111,6 +111,9 @@ fn wf_time_series() {
         ("processing_history", Binary, ""),
         ("alg_id", Text, ""),
         ("alg_name", Text, ""),
+        ("inputs", Array, ""),
+        ("output", Int32, ""),
+        ("steps", Array, ""),
         ("wf_TimeSeries_id", ObjectId, ""),
     ];
     check(&history, "history_object", &keys);

@@ -5,9 +5,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use bson::Document;
 
-use super::MatchSpec;
+use super::matcher::Candidate;
 use super::rule::Wanted;
 use super::timeline::Timeline;
+use super::{MatchSpec, Taken};
 use crate::error::{Error, Result};
 use crate::store::{Database, Find};
 
@@ -20,8 +21,15 @@ pub const CACHES_MAX: usize = 64;
 /// Documents of a collection, as far as a [`MatchSpec`] looks at them; never changed once built.
 #[derive(Debug)]
 pub struct Cache {
-    documents: Vec<Document>,
+    documents: Vec<Kept>,
     groups: HashMap<String, Timeline>,
+}
+
+/// A document, with what is taken over of it.
+#[derive(Debug)]
+struct Kept {
+    document: Document,
+    taken: Taken,
 }
 
 impl Cache {
@@ -43,7 +51,8 @@ impl Cache {
             if let Some((group, start, end)) = spec.rule.group(&document) {
                 let row = u32::try_from(cache.documents.len()).unwrap_or(u32::MAX);
                 cache.groups.entry(group).or_default().push(start, end, row);
-                cache.documents.push(document);
+                let taken = spec.take(&document);
+                cache.documents.push(Kept { document, taken });
             }
         }
         cache.groups.values_mut().for_each(Timeline::sort);
@@ -61,7 +70,7 @@ impl Cache {
     }
 
     /// The documents that match, the one that began last first.
-    pub(super) fn matches(&self, wanted: &Wanted) -> impl Iterator<Item = &Document> {
+    pub(super) fn matches(&self, wanted: &Wanted) -> impl Iterator<Item = Candidate<'_>> {
         let (start, end) = wanted.span;
         let timelines = wanted.groups.iter().filter_map(|group| self.groups.get(group));
         let mut rows: Vec<(f64, u32)> =
@@ -69,7 +78,8 @@ impl Cache {
         if wanted.groups.len() > 1 {
             rows.sort_by(|(one, _), (other, _)| other.total_cmp(one));
         }
-        rows.into_iter().filter_map(|(_, row)| self.documents.get(row as usize))
+        let kept = rows.into_iter().filter_map(|(_, row)| self.documents.get(row as usize));
+        kept.map(|Kept { document, taken }| Candidate { document, taken: Some(taken) })
     }
 }
 

@@ -6,7 +6,7 @@ use bson::{Bson, Document, doc};
 
 use super::cache::{CACHE_DOCUMENTS_MAX, Cache};
 use super::rule::Wanted;
-use super::{MatchSpec, Outcome};
+use super::{MatchSpec, Outcome, Taken};
 use crate::db::fields::number;
 use crate::db::inventory::text;
 use crate::error::{Error, Result};
@@ -14,6 +14,13 @@ use crate::store::{Database, Find};
 
 /// Documents looked at for one subject at most, in the database; more are an error.
 pub const CANDIDATES_MAX: usize = 1000;
+
+/// A document that matches, and what is taken over of it where that is known already.
+#[derive(Clone, Copy)]
+pub(super) struct Candidate<'a> {
+    pub(super) document: &'a Document,
+    pub(super) taken: Option<&'a Taken>,
+}
 
 /// Looks for matches as a [`MatchSpec`] says; cheap to clone.
 #[derive(Clone, Debug)]
@@ -63,7 +70,8 @@ impl Matcher {
             Place::Cache(cache) => Ok(self.settle(subject, &wanted, cache.matches(&wanted))),
             Place::Database(database) => {
                 let found = self.ask(database, subject, &wanted)?;
-                Ok(self.settle(subject, &wanted, found.iter()))
+                let found = found.iter().map(|document| Candidate { document, taken: None });
+                Ok(self.settle(subject, &wanted, found))
             }
         }
     }
@@ -105,7 +113,7 @@ impl Matcher {
         &self,
         subject: &Document,
         wanted: &Wanted,
-        mut found: impl Iterator<Item = &'a Document>,
+        mut found: impl Iterator<Item = Candidate<'a>>,
     ) -> Outcome {
         let MatchSpec { collection, rule, require_unique, .. } = &*self.spec;
         let Some(mut best) = found.next() else {
@@ -113,7 +121,8 @@ impl Matcher {
         };
         let mut others = 0;
         for other in found {
-            match (rule.distance(best, wanted), rule.distance(other, wanted)) {
+            let distance = |of: &Candidate<'_>| rule.distance(of.document, wanted);
+            match (distance(&best), distance(&other)) {
                 (Some(of_best), Some(of_other)) if of_other < of_best => best = other,
                 (Some(_), Some(_)) => {}
                 _ => others += 1,
@@ -124,10 +133,10 @@ impl Matcher {
             let subject = named(subject);
             return Outcome::Ambiguous(format!("{count} of {collection} match {subject}"));
         }
-        match self.spec.take(best) {
+        match best.taken.cloned().unwrap_or_else(|| self.spec.take(best.document)) {
             Ok(taken) => Outcome::Found(taken),
             Err(key) => {
-                let id = best.get("_id").unwrap_or(&Bson::Null);
+                let id = best.document.get("_id").unwrap_or(&Bson::Null);
                 Outcome::Incomplete(format!("the {collection} {id} that matches has no {key}"))
             }
         }

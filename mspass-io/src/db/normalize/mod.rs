@@ -131,7 +131,7 @@ impl MatchSpec {
     }
 
     /// What is taken over of a match; the key that it lacks as an error.
-    fn take(&self, found: &Document) -> Result<Document, String> {
+    fn take(&self, found: &Document) -> Taken {
         let mut taken = Document::new();
         if let Some(id) = found.get("_id") {
             taken.insert(self.name("_id"), id.clone());
@@ -155,6 +155,9 @@ impl MatchSpec {
         keys.map(|key| (key, Bson::Int32(1))).collect()
     }
 }
+
+/// The names and values to take over of a match, or the key that it lacks.
+type Taken = Result<Document, String>;
 
 /// What came of looking for a match.
 #[derive(Clone, Debug, PartialEq)]

@@ -14,7 +14,7 @@ use super::{Waveforms, object_id_of};
 use crate::db::collection::{ELOG, HISTORY_OBJECT};
 use crate::db::schema::Mode;
 use crate::db::waveform::{Waveform, savable_document};
-use crate::db::{fields, from_bson, remains};
+use crate::db::{fields, from_bson, history, remains};
 use crate::error::{Error, Result};
 use crate::store::Blob;
 
@@ -227,7 +227,7 @@ impl Waveforms {
             } else {
                 let id = ObjectId::new();
                 prepared.document.insert("history_object_id", id);
-                histories.push(remains::history_document(id, datum.history(), &extra));
+                histories.push(history::history_document(id, T::KIND, datum.history(), &extra));
             }
             if !datum.log().is_empty() {
                 let id = ObjectId::new();

@@ -7,6 +7,7 @@ use mongodb::{Collection, IndexModel};
 use super::MongoStore;
 use super::command::Updates;
 use super::cursor::Batches;
+use super::driver::Pending;
 use super::failure::{DUPLICATE_KEY, Failure};
 use crate::error::{Error, Result};
 use crate::query::{Grouping, Sort, encode_key};
@@ -15,6 +16,10 @@ use crate::store::{Aggregate, Cursor, DocumentStore, Explanation, Find};
 
 /// Documents asked for in one reply of the server.
 const BATCH_DOCUMENTS: u32 = 1000;
+
+/// Documents, and about how many bytes of them, in one insert command.
+const INSERTED_MAX: usize = 10_000;
+const INSERTED_BYTES: usize = 8 << 20;
 
 /// Codes with which MongoDB says that the keys are indexed already, though under other options.
 const INDEX_EXISTS: [i32; 2] = [85, 86];
@@ -36,26 +41,25 @@ impl DocumentStore for MongoStore {
         if documents.is_empty() {
             return Ok(Vec::new());
         }
-        let (mut ids, mut encoded) = (Vec::new(), Vec::new());
-        for document in documents {
-            let document = prepare(document)?.raw;
-            ids.push(id_of(&document)?);
-            encoded.push(document);
-        }
-        let inserted = self.link.once(|database| {
-            let target = raw(&database, collection);
-            async move { Ok(target.insert_many(encoded).ordered(true).await.map(drop)?) }
-        });
-        match inserted {
-            Ok(()) => Ok(ids),
-            Err(Failure::Write { index, code: DUPLICATE_KEY, message })
-                if message.contains("index: _id_") =>
-            {
-                let id = ids.get(index).cloned().unwrap_or(Bson::Null);
-                let id = id.into_relaxed_extjson().to_string();
-                Err(Error::DuplicateKey { collection: collection.to_owned(), id })
+        let mut ids = Vec::with_capacity(documents.len());
+        let mut rest = documents;
+        let mut under_way: Option<(usize, Pending<()>)> = None;
+        loop {
+            // While the server inserts, the next command is encoded.
+            let first = ids.len();
+            let command = encode(&mut rest, &mut ids);
+            if let Some((first, pending)) = under_way.take() {
+                pending.wait().map_err(|failure| refused(failure, collection, &ids[first..]))?;
             }
-            Err(failure) => Err(failure.during(format!("insert into {collection}"))),
+            let command = command?;
+            if command.is_empty() {
+                return Ok(ids);
+            }
+            let insert = self.link.begin(|database| {
+                let target = raw(&database, collection);
+                async move { Ok(target.insert_many(command).ordered(true).await.map(drop)?) }
+            });
+            under_way = Some((first, insert));
         }
     }
 
@@ -181,6 +185,36 @@ impl DocumentStore for MongoStore {
             Ok(held)
         });
         names.map_err(|failure| failure.during("list its collections"))
+    }
+}
+
+/// Takes the documents of one insert command off `rest`, encoded, and adds their `_id`s.
+fn encode(rest: &mut &[Document], ids: &mut Vec<Bson>) -> Result<Vec<RawDocumentBuf>> {
+    let (mut encoded, mut bytes) = (Vec::new(), 0);
+    while let [document, others @ ..] = rest
+        && encoded.len() < INSERTED_MAX
+        && bytes < INSERTED_BYTES
+    {
+        let document = prepare(document)?.raw;
+        ids.push(id_of(&document)?);
+        bytes += document.as_bytes().len();
+        encoded.push(document);
+        *rest = others;
+    }
+    Ok(encoded)
+}
+
+/// Why an insert command for the documents `ids` failed.
+fn refused(failure: Failure, collection: &str, ids: &[Bson]) -> Error {
+    match failure {
+        Failure::Write { index, code: DUPLICATE_KEY, message }
+            if message.contains("index: _id_") =>
+        {
+            let id = ids.get(index).cloned().unwrap_or(Bson::Null);
+            let id = id.into_relaxed_extjson().to_string();
+            Error::DuplicateKey { collection: collection.to_owned(), id }
+        }
+        failure => failure.during(format!("insert into {collection}")),
     }
 }
 

@@ -7,6 +7,7 @@
 
 use std::collections::{HashSet, VecDeque};
 use std::pin::pin;
+use std::sync::atomic::Ordering;
 
 use bson::oid::ObjectId;
 use bson::raw::cstr;
@@ -137,9 +138,9 @@ fn last_of_each(blobs: &[Blob]) -> Vec<&Blob> {
     kept
 }
 
-/// The indexes that every GridFS client makes, once in the life of a store.
+/// The indexes that every GridFS client makes, once in the life of a database.
 fn ensure_indexes(link: &Link) -> Result<(), Failure> {
-    if link.indexed.get().is_some() {
+    if link.indexed.load(Ordering::Relaxed) {
         return Ok(());
     }
     link.once(|database| async move {
@@ -151,7 +152,7 @@ fn ensure_indexes(link: &Link) -> Result<(), Failure> {
         tokio::try_join!(chunks.create_index(by_number), files.create_index(by_name))?;
         Ok(())
     })?;
-    let _ = link.indexed.set(());
+    link.indexed.store(true, Ordering::Relaxed);
     Ok(())
 }
 

@@ -1,7 +1,7 @@
 //! The connections of a store, and how its commands are sent and sent again.
 
 use std::future::Future;
-use std::sync::OnceLock;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use mongodb::Database;
@@ -24,7 +24,7 @@ pub(super) struct Link {
     /// Hosts, without user and password.
     pub(super) address: String,
     /// Set when the indexes of `fs.*` are known to be there.
-    pub(super) indexed: OnceLock<()>,
+    pub(super) indexed: AtomicBool,
 }
 
 impl Link {

@@ -15,7 +15,8 @@ mod link;
 mod server;
 
 use std::fmt;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bson::doc;
@@ -132,7 +133,7 @@ impl MongoStore {
                 Ok(database)
             })
             .map_err(|failure| unreachable(failure, &address, selection_time))?;
-        let link = Link { database, driver, address, indexed: OnceLock::new() };
+        let link = Link { database, driver, address, indexed: AtomicBool::new(false) };
         Ok(Self { link: Arc::new(link) })
     }
 
@@ -151,9 +152,10 @@ impl MongoStore {
     /// # Errors
     /// [`Error::Store`] when the server does not answer or refuses.
     pub fn drop_database(&self) -> Result<()> {
-        self.link
-            .idempotent(|database| async move { Ok(database.drop().await?) })
-            .map_err(|failure| failure.during(format!("delete database {}", self.name())))
+        let dropped = self.link.idempotent(|database| async move { Ok(database.drop().await?) });
+        // The indexes of the samples went with them.
+        self.link.indexed.store(false, Ordering::Relaxed);
+        dropped.map_err(|failure| failure.during(format!("delete database {}", self.name())))
     }
 }
 

@@ -13,7 +13,7 @@ use mspass_actors::mailbox::{Context, Handler, Lane, MailError, Mailbox, Message
 use mspass_actors::node::{Node, NodeLimits, NodeOptions, Peer};
 use mspass_actors::runtime::Runtime;
 use mspass_actors::security::{Origin, Secret};
-use mspass_actors::wire::{BUFFER_ALIGNMENT, Blob};
+use mspass_actors::wire::{BUFFER_ALIGNMENT, Blob, CHUNK_MAX};
 use serde::{Deserialize, Serialize};
 
 const CAPACITY: usize = 4;
@@ -383,7 +383,8 @@ fn the_mailbox_of_an_ended_runtime_is_gone() {
 fn blobs_arrive_as_they_left_in_order_and_aligned() {
     for way in WAYS {
         let desk = Desk::new(way);
-        for bytes in [0, 1, 1023, 1024, 262_143, 262_145, 15 << 20, 16 << 20, 17 << 20] {
+        for bytes in [0, 1, 1023, 1024, CHUNK_MAX - 1, CHUNK_MAX + 1, 15 << 20, 16 << 20, 17 << 20]
+        {
             let sent: Vec<u8> = (0..bytes).map(|at: usize| (at / 7) as u8).collect();
             let blobs = vec![Blob::from(sent.clone()), Blob::from(vec![3; 5000])];
             let parcel = Parcel { blobs, back: true };

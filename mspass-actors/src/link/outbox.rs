@@ -338,6 +338,7 @@ impl Outbox {
         }
         if self.lane == Lane::Bulk {
             out.append(&mut self.urgent);
+            let left = usize::try_from(left).unwrap_or(usize::MAX);
             return if left > 0 { self.take_piece(out, left) } else { None };
         }
         self.data.truncate(self.whole);
@@ -369,8 +370,7 @@ impl Outbox {
         at
     }
 
-    fn take_piece(&mut self, out: &mut Vec<u8>, left: u64) -> Option<Bytes> {
-        let most = CHUNK_MAX.min(usize::try_from(left).unwrap_or(CHUNK_MAX));
+    fn take_piece(&mut self, out: &mut Vec<u8>, left: usize) -> Option<Bytes> {
         let item = self.items.front_mut()?;
         if item.sequence.is_none() {
             self.sequence = self.sequence.wrapping_add(1);
@@ -380,7 +380,7 @@ impl Outbox {
             item.head[32..36].copy_from_slice(&sum.to_le_bytes());
         }
         if item.written < item.head.len() {
-            let piece = most.min(item.head.len() - item.written);
+            let piece = left.min(CHUNK_MAX).min(item.head.len() - item.written);
             out.extend_from_slice(&item.head[item.written..item.written + piece]);
             item.written += piece;
             self.count(piece, piece);
@@ -393,10 +393,10 @@ impl Outbox {
             self.items.pop_front();
             return self.take_piece(out, left);
         };
-        if most <= HEADER_BYTES {
+        if left <= HEADER_BYTES {
             return None;
         }
-        let piece = blob.split_to(blob.len().min(most - HEADER_BYTES));
+        let piece = blob.split_to(blob.len().min(CHUNK_MAX).min(left - HEADER_BYTES));
         self.sequence = self.sequence.wrapping_add(1);
         let (length, sequence) = (piece.len() as u32, self.sequence);
         let header = Header { length, sequence, ..Header::new(Kind::Chunk) };

@@ -25,7 +25,7 @@ use crate::transport;
 /// Ends a node's links when its last handle goes.
 struct Owner {
     home: Home,
-    /// The bulk lanes' thread.
+    /// The thread of the bulk lanes, and of what looks after all links.
     _bulk: Option<Runtime>,
 }
 
@@ -60,8 +60,8 @@ impl Node {
         Self { owner: Arc::new(Owner { home: Home::local(), _bulk: None }) }
     }
 
-    /// A node with links to others: control lanes on the runtime's thread, bulk lanes on one of
-    /// their own. It listens where the options say.
+    /// A node with links to others: control lanes on the runtime's thread, bulk lanes and what
+    /// looks after the links on one of their own. It listens where the options say.
     ///
     /// # Errors
     /// [`Error::Network`] when it cannot listen there, [`Error::Thread`] when there is no thread.
@@ -82,7 +82,9 @@ impl Node {
         if let Some(listener) = listener {
             runtime.spawn(transport::listen(home.clone(), listener));
         }
-        runtime.spawn(transport::watch_links(home.clone()));
+        // Not on the control lanes' thread: where a timer is near, each wait for a message sets the
+        // machine's clock, twice, and that costs as much as the message.
+        bulk.spawn(transport::watch_links(home.clone()));
         Ok(Self { owner: Arc::new(Owner { home, _bulk: Some(bulk) }) })
     }
 

@@ -67,10 +67,10 @@ pub(super) async fn run_here(
 
 async fn run(end: &End, lane: Lane, wire: Wire) {
     let (reader, writer) = tokio::io::split(wire);
+    // The writer ends with the session.
     let ended = tokio::select! {
         ended = read(end, lane, reader) => ended,
         ended = write(&end.session, lane, writer) => ended,
-        () = end.session.over() => Ok(()),
     };
     if let Err(e) = ended
         && end.session.is_open()
@@ -125,11 +125,18 @@ async fn write(session: &Session, lane: Lane, mut writer: WriteHalf<Wire>) -> io
         if has_room {
             out_of.drained.notify_waiters();
         }
-        match piece {
-            None => writer.write_all(&out).await?,
-            Some(piece) => write_both(&mut writer, &out, piece).await?,
+        let written = async {
+            match piece {
+                None => writer.write_all(&out).await?,
+                Some(piece) => write_both(&mut writer, &out, piece).await?,
+            }
+            writer.flush().await
+        };
+        tokio::select! {
+            biased;
+            written = written => written?,
+            () = session.over() => return Ok(()),
         }
-        writer.flush().await?;
         if lane == Lane::Bulk {
             tokio::task::yield_now().await;
         }

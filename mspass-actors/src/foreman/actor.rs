@@ -303,6 +303,7 @@ impl Handler<AskStatus> for ForemanActor {
             finished: self.finished,
             drained: *phase == Phase::Draining && self.state.is_idle(),
             failure: if let Phase::Failed(reason) = phase { Some(reason.clone()) } else { None },
+            mendable: self.state.is_mendable(),
             totals,
             resumed: self.resumed,
             tasks_waiting,

@@ -48,6 +48,9 @@ pub struct Token {
 pub enum FailureClass {
     /// A store or a network did not answer: again after a pause.
     Transient,
+    /// A store refused it in a way that a person can mend, a full disk say: as `Transient`, but a
+    /// job that ends so says that it can be mended.
+    Mendable,
     /// The task panicked outside its steps: again on another worker, and set aside when it goes on.
     Panic,
     /// No attempt can help: the job ends.

@@ -42,6 +42,8 @@ pub struct JobStatus {
     pub drained: bool,
     /// Why it cannot go on.
     pub failure: Option<String>,
+    /// Whether a person can mend that: a disk is full, say.
+    pub mendable: bool,
     /// Counts of the whole job, earlier runs included.
     pub totals: Tally,
     /// Data taken over from earlier runs.

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::time::{Duration, Instant};
 
-use super::lease::{Lease, Load, TaskEnd, Token, WorkerName};
+use super::lease::{FailureClass, Lease, Load, TaskEnd, Token, WorkerName};
 use super::task::{DeadLetter, State, Task, Verdict};
 use crate::workflow::partition::{Partition, TaskKey};
 use crate::workflow::tally::Tally;
@@ -99,6 +99,7 @@ pub struct Foreman {
     pub(super) phase: Phase,
     pub(super) outputs: VecDeque<Output>,
     workerless_since: Option<Instant>,
+    mendable: bool,
 }
 
 impl Foreman {
@@ -113,6 +114,7 @@ impl Foreman {
             phase: Phase::Running,
             outputs: VecDeque::new(),
             workerless_since: None,
+            mendable: false,
         }
     }
 
@@ -124,6 +126,11 @@ impl Foreman {
     /// Where the job stands.
     pub fn phase(&self) -> &Phase {
         &self.phase
+    }
+
+    /// Whether a person can mend what made the job fail.
+    pub fn is_mendable(&self) -> bool {
+        self.mendable
     }
 
     /// How many more tasks may be offered.
@@ -318,7 +325,10 @@ impl Foreman {
                 }
                 TaskEnd::Failed { class, reason } => match task.failed(now, name, class, &reason) {
                     Verdict::Again => {}
-                    Verdict::JobFails => self.phase = Phase::Failed(reason),
+                    Verdict::JobFails => {
+                        self.mendable = class == FailureClass::Mendable;
+                        self.phase = Phase::Failed(reason);
+                    }
                     Verdict::SetAside => {
                         let Some(task) = self.tasks.remove(&token.key) else { continue };
                         let letter = Box::new(task.into_letter(token.key));

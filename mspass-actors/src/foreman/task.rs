@@ -98,7 +98,7 @@ impl Task {
     ) -> Verdict {
         let (verdict, pause) = match class {
             FailureClass::Permanent => (Verdict::JobFails, BACKOFF_FIRST),
-            FailureClass::Transient => {
+            FailureClass::Transient | FailureClass::Mendable => {
                 self.transient_failures += 1;
                 let failures = self.transient_failures;
                 let over = failures >= TRANSIENT_ATTEMPTS_MAX;

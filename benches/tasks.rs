@@ -251,7 +251,7 @@ fn main() {
         }
         let (rate, with, call) = (plain[round - 1], journaled[round - 1], calls[round - 1]);
         println!(
-            "round {round}: {rate:.0} tasks/s, {with:.0}/s journaled; submit to result p50 {:.0} us, \
+            "round {round}: {rate:.0} tasks/s, {with:.0}/s journaled; submit to result p50 {:.0}, \
              p99 {:.0} us",
             call.0, call.1
         );

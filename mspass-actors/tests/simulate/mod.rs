@@ -4,7 +4,7 @@
 //! The minds are those of the real actors ([`Foreman`], [`WorkerState`]); the world around them
 //! delays, loses and repeats messages, breaks links, kills processes with everything in them, fails
 //! to store, and forgets what a journal had not flushed. A history is good when the job ends and
-//! every task is either done exactly once, with its output in the store, or set aside with a reason.
+//! every task is done exactly once, with its output in the store, or set aside with a reason.
 
 mod scheduler;
 mod worker;

@@ -15,7 +15,7 @@ use super::state::Finished;
 use crate::clock;
 use crate::db_proxy::ProxyStore;
 use crate::db_proxy::messages::Save;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::foreman::lease::{FailureClass, Lease, TaskEnd, Token};
 use crate::mailbox::Mailbox;
 use crate::runtime::{Waiter, spawn_thread};
@@ -174,8 +174,7 @@ impl Reports {
         self.waiter.spawn(async move {
             let end = match store.save(save).await {
                 Ok(()) => TaskEnd::Done(Box::new(tally)),
-                Err(Error::Store(error)) => failed(error.into()),
-                Err(error) => failed(StageFault::Store(error.to_string())),
+                Err(error) => failed(error.into()),
             };
             let _ = stored.tell(Stored { token, end }).await;
         });

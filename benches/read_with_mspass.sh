@@ -8,8 +8,8 @@ usage: benches/read_with_mspass.sh [--python PYTHON] [--made FOLDER]
 
 Writes a database with every kind of waveform, storage, time standard and state into a mongod of our
 own, adds what the desktop example's job writes, and has a real MsPASS read it: samples bit for bit,
-times, metadata, error logs and histories are compared with what was written, in all modes of
-reading; MsPASS's verify, its ensembles and its matchers over our stations and event must be content.
+times, metadata, error logs and histories are compared with what was written; MsPASS's verify, its
+pedantic mode, its ensembles and its matchers over our stations and event must be content.
 
   --python PYTHON  a Python with mspasspy 2.4.3 (default: $MSPASS_PYTHON, else python3)
   --made FOLDER    a database that MsPASS wrote, with its expected.json: imported by us, it must

@@ -1,6 +1,7 @@
 //! The foreman's mind: a state machine that takes inputs and `now` and queues outputs. It knows no
 //! clock, no socket and no file, so a simulation can drive it.
 
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::time::{Duration, Instant};
 
@@ -236,8 +237,8 @@ impl Foreman {
     pub fn offer(&mut self, now: Instant, partitions: impl IntoIterator<Item = Partition>) {
         for partition in partitions {
             let key = partition.key();
-            if !self.tasks.contains_key(&key) {
-                self.tasks.insert(key, Task::new(partition, 0));
+            if let Entry::Vacant(place) = self.tasks.entry(key) {
+                place.insert(Task::new(partition, 0));
                 self.ready.push_back(key);
             }
         }

@@ -42,11 +42,11 @@ pub trait Runner: Send + Sync + fmt::Debug + 'static {
 
 impl Runner for Stage {
     fn job(&self) -> &str {
-        Stage::job(self)
+        Self::job(self)
     }
 
     fn run(&self, partition: &Partition, bench: &mut Bench) -> Result<TaskOutput, StageFault> {
-        Stage::run(self, partition, bench)
+        Self::run(self, partition, bench)
     }
 }
 

@@ -20,6 +20,8 @@ mod queries;
 mod raw_archive;
 #[path = "../signal/mod.rs"]
 mod signal;
+#[path = "../../mspass-actors/tests/simulate/mod.rs"]
+mod simulate;
 #[path = "../../mspass-io/tests/campaign/store_kill.rs"]
 mod store_kill;
 
@@ -56,7 +58,7 @@ struct Campaign {
 
 /// Every campaign. To add one: a module beside this file with the trial itself, an entry here,
 /// and a slice of it in the tests.
-const CAMPAIGNS: [Campaign; 4] = [
+const CAMPAIGNS: [Campaign; 5] = [
     Campaign {
         name: "desktop-kill",
         about: "kills the desktop job at random moments, restarts it, compares the end result",
@@ -71,6 +73,11 @@ const CAMPAIGNS: [Campaign; 4] = [
         name: "queries",
         about: "asks memory, the embedded store and a real mongod the same random queries",
         run: queries,
+    },
+    Campaign {
+        name: "simulate",
+        about: "lives through histories of a foreman, its workers and their links, judges each",
+        run: simulate,
     },
     Campaign {
         name: "store-kill",
@@ -100,6 +107,36 @@ fn faults(choice: &Choice) -> Result<Tally, String> {
     let settings = faults::Settings::random(choice.seed, count, folder);
     let failures = faults::run(&settings, &mut |line| println!("{line}"))?;
     Ok(Tally { runs: count, failed: failures.len() })
+}
+
+const HISTORIES: usize = 100_000;
+
+/// Histories between two lines of progress.
+const HISTORIES_TOLD: usize = 10_000;
+
+fn simulate(choice: &Choice) -> Result<Tally, String> {
+    let count = choice.count.unwrap_or(HISTORIES);
+    let (mut failed, mut whole) = (0, simulate::History::default());
+    for number in 0..count {
+        match simulate::live(choice.seed.wrapping_add(number as u64)) {
+            Ok(history) => {
+                whole.tasks += history.tasks;
+                whole.set_aside += history.set_aside;
+                whole.events += history.events;
+                whole.kills += history.kills;
+                whole.recalls += history.recalls;
+            }
+            Err(fault) => {
+                failed += 1;
+                println!("FAILED: {fault}");
+            }
+        }
+        if (number + 1).is_multiple_of(HISTORIES_TOLD) {
+            println!("{} histories", number + 1);
+        }
+    }
+    println!("{whole:?}");
+    Ok(Tally { runs: count, failed })
 }
 
 const STORE_KILLS: usize = 500;

@@ -17,7 +17,7 @@
 //! | ask64 | asks a second, 64 in flight | `ask64` | at least 0.40 |
 //! | one-way | messages a second at the receiver, with credits | `oneway` | at least 0.35 |
 //! | blobs | 16 MiB each | `bulk` | at least 0.70 |
-//! | ask-during-blobs | p99 of asks while blobs flow | `ask-during-pieces` | at most 3; slowest 20 ms |
+//! | ask-during-blobs | p99 of asks while blobs flow | `ask-during-pieces` | 3 at most; 20 ms |
 //! | stalled-actor, stalled-process | growth of the sender's memory | | at most 32 MiB |
 
 #![allow(clippy::disallowed_methods)] // a driver: it reads the clock and waits

@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use mspass_actors::mailbox::Mailbox;
+use mspass_actors::node::{Node, NodeOptions};
 use mspass_actors::runtime::Runtime;
+use mspass_actors::security::Secret;
 use mspass_actors::worker::pieces::{
     DropPieces, FETCHES_MAX, FetchError, FetchPiece, PieceKeeper, PieceName, PieceOptions,
     PieceServer, fetch,
@@ -57,5 +59,45 @@ fn pieces_are_served_dropped_and_known_to_be_lost() {
     assert_eq!(counted, Some(10 * FETCHES_MAX));
     assert_eq!(get(1).unwrap(), "abc");
     drop(server);
+    assert_eq!(get(1), Err(FetchError::Lost(name(1))), "gone with its worker");
+}
+
+/// A node of a cluster, with its runtime.
+fn node(name: &str, workdir: &std::path::Path, listens: bool) -> (Runtime, Node) {
+    let runtime = Runtime::start(name).unwrap();
+    let secret = Secret::from_variables(|_| None, workdir).unwrap();
+    let mut options = NodeOptions::new("test", name, secret);
+    options.bind = listens.then(|| "127.0.0.1:0".parse().unwrap());
+    let node = Node::start(&runtime, options).unwrap();
+    (runtime, node)
+}
+
+#[test]
+fn pieces_go_from_worker_to_worker_over_tcp() {
+    let folder = tempfile::tempdir().unwrap();
+    let options = PieceOptions { folder: folder.path().join("kept"), memory_bytes_max: 4 << 20 };
+    let keeper = Arc::new(PieceKeeper::start(&options).unwrap());
+    let of = |part: u64| vec![part as u8; 3 << 20];
+    (0..4).for_each(|part| keeper.keep(name(part), Bytes::from(of(part))).unwrap());
+    assert!(keeper.memory_bytes() <= 4 << 20, "the rest is spilled");
+    let (server, serving) = node("serving", folder.path(), true);
+    let pieces = PieceServer::start(&server, &keeper).unwrap();
+    serving.register("pieces", pieces.mailbox::<FetchPiece>());
+    let (client, fetching) = node("fetching", folder.path(), false);
+    let addresses = serving.addresses();
+    let fetches = client.waiter().wait(async move {
+        let peer = fetching.dial(&addresses).await.unwrap();
+        (peer.lookup::<FetchPiece>("pieces").await.unwrap(), fetching)
+    });
+    let (fetches, _fetching) = fetches.unwrap();
+    let get = |part| {
+        let fetches = fetches.clone();
+        client.waiter().wait(async move { fetch(&fetches, &name(part)).await }).unwrap()
+    };
+    for part in 0..4 {
+        assert_eq!(get(part).unwrap(), of(part));
+    }
+    assert_eq!(get(4), Err(FetchError::Lost(name(4))));
+    drop((serving, server));
     assert_eq!(get(1), Err(FetchError::Lost(name(1))), "gone with its worker");
 }

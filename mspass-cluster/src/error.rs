@@ -39,6 +39,11 @@ pub enum Error {
     /// The job ended before its end.
     #[error("the job failed: {0}; what was acknowledged is stored, the same command goes on")]
     Failed(String),
+    /// The job ended before its end, for a reason that a person can mend.
+    #[error(
+        "the job stopped: {0}; what was acknowledged is stored, mended the same command goes on"
+    )]
+    Stopped(String),
     /// An actor, or a workflow.
     #[error(transparent)]
     Actors(#[from] mspass_actors::Error),
@@ -61,7 +66,8 @@ impl Error {
             _ => 2,
         };
         match self {
-            Self::Archive { .. } | Self::Workdir { .. } | Self::Option(_) => 2,
+            Self::Archive { .. } | Self::Workdir { .. } => 2,
+            Self::Option(_) | Self::Stopped(_) => 2,
             Self::Io(error) => io(error),
             Self::Actors(mspass_actors::Error::Store(error)) => io(error),
             Self::Actors(mspass_actors::Error::Step { .. } | mspass_actors::Error::Refused(_)) => 2,

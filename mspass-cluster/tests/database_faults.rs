@@ -233,7 +233,7 @@ fn a_folder_without_the_right_to_write_is_one_sentence() {
     let secret = folder.path().join("secret");
     fs::create_dir(&secret).unwrap();
     fs::write(secret.join("site.json"), "{\"_id\": 1}\n").unwrap();
-    fs::set_permissions(secret.join("site.json"), fs::Permissions::from_mode(0)).unwrap();
+    fs::set_permissions(secret.join("site.json"), fs::Permissions::from_mode(0o000)).unwrap();
     let before = names(folder.path()).len();
     let cases: [(&[&str], &str); 4] = [
         (&["db", "import", text(&carried), "--db", &db], "other"),

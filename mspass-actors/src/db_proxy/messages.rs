@@ -205,6 +205,11 @@ mod beside {
 }
 
 impl Save {
+    /// Whether there is nothing to store.
+    pub fn is_empty(&self) -> bool {
+        self.blobs.is_empty() && self.documents.iter().all(|(_, group)| group.is_empty())
+    }
+
     /// Bytes of samples.
     pub fn blob_bytes(&self) -> usize {
         self.blobs.iter().map(|(_, bytes)| bytes.len()).sum()

@@ -4,15 +4,20 @@ use std::collections::{HashMap, VecDeque};
 use std::fmt;
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
-
 use super::journal::{Journal, Record};
-use super::lease::{AskJob, Ended, Grant, Heartbeat, JobSpec, Join, Leave, WorkerName};
+use super::lease::{
+    AskJob, Ended, Grant, Heartbeat, JobSpec, Join, Lease, Leave, Recall, WorkerName,
+};
+use super::messages::{
+    AskDeadLetters, AskStatus, Do, Drain, JobStatus, Offer, Outcome, Requeue, SourceFailed, Tick,
+    WorkerGone,
+};
 use super::state::{Foreman, Output, Phase};
+use super::task::DeadLetter;
 use crate::clock;
-use crate::mailbox::{Address, Context, Handler, Mailbox, Message, Reply, start};
+use crate::mailbox::{Address, Context, Handler, Mailbox, Reply, start};
 use crate::runtime::{Runtime, Waiter};
-use crate::workflow::partition::Partition;
+use crate::workflow::partition::{Partition, TaskKey};
 use crate::workflow::report::{ReasonCount, ReasonKind};
 use crate::workflow::tally::Tally;
 
@@ -20,74 +25,10 @@ use crate::workflow::tally::Tally;
 pub const MESSAGES_MAX: usize = 1024;
 /// How often the foreman looks at the clock.
 pub const TICK: Duration = Duration::from_millis(250);
-
-/// More tasks; answered when there is room for more.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Offer {
-    /// Parts of the input not done yet.
-    pub partitions: Vec<Partition>,
-    /// What the tasks brought that an earlier run did.
-    pub taken_over: Tally,
-    /// Whether these are the last.
-    pub last: bool,
-}
-
-/// The source cannot be read on: the job ends.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct SourceFailed(pub String);
-
-/// Asks where the job stands.
-#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
-pub struct AskStatus;
-
-/// Asks the foreman to lease nothing more.
-#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
-pub struct Drain;
-
-/// Where a job stands.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct JobStatus {
-    /// All is done, and journaled.
-    pub finished: bool,
-    /// Nothing runs and nothing more is leased.
-    pub drained: bool,
-    /// Why it cannot go on.
-    pub failure: Option<String>,
-    /// Counts of the whole job, earlier runs included.
-    pub totals: Tally,
-    /// Data taken over from earlier runs.
-    pub resumed: u64,
-    /// Tasks known and not done.
-    pub tasks_waiting: usize,
-    /// Workers known.
-    pub workers: usize,
-}
-
-/// The mailbox of a worker is gone.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub(super) struct WorkerGone {
-    worker: WorkerName,
-    incarnation: u64,
-}
-
-/// Looks at the clock.
-#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
-pub(super) struct Tick;
-
-macro_rules! message {
-    ($type:ty, $name:literal, $reply:ty) => {
-        impl Message for $type {
-            const TYPE: &'static str = $name;
-            type Reply = $reply;
-        }
-    };
-}
-message!(Offer, "mspass.foreman.offer", ());
-message!(SourceFailed, "mspass.foreman.source_failed", ());
-message!(AskStatus, "mspass.foreman.status", JobStatus);
-message!(Drain, "mspass.foreman.drain", ());
-message!(WorkerGone, "mspass.foreman.worker_gone", ());
-message!(Tick, "mspass.foreman.tick", ());
+/// Callers that may wait for a task of their own.
+pub const CALLERS_MAX: usize = 1024;
+/// Tasks set aside that are kept to be queued anew; the job ends when there are more.
+pub const DEAD_LETTERS_MAX: usize = 1000;
 
 /// The foreman of one job.
 pub struct ForemanActor {
@@ -95,9 +36,12 @@ pub struct ForemanActor {
     journal: Journal,
     spec: JobSpec,
     waiter: Waiter,
-    /// Their incarnations and where their leases go.
-    workers: HashMap<WorkerName, (u64, Mailbox<Grant>)>,
+    /// Their incarnations, where their leases go, and where they are asked back.
+    workers: HashMap<WorkerName, (u64, Mailbox<Grant>, Mailbox<Recall>)>,
     gone: Mailbox<WorkerGone>,
+    /// Who waits for a task of their own.
+    callers: HashMap<TaskKey, Reply<Do>>,
+    dead_letters: Vec<DeadLetter>,
     totals: Tally,
     resumed: u64,
     offers: VecDeque<(Offer, Reply<Offer>)>,
@@ -126,6 +70,8 @@ impl ForemanActor {
                 waiter: waiter.clone(),
                 workers: HashMap::new(),
                 gone: context.address().mailbox(),
+                callers: HashMap::new(),
+                dead_letters: Vec::new(),
                 totals: Tally::default(),
                 resumed: 0,
                 offers: VecDeque::new(),
@@ -140,17 +86,21 @@ impl ForemanActor {
         while let Some(output) = self.state.poll_output() {
             match output {
                 Output::Grant { worker, leases } => self.grant(&worker, leases),
+                Output::Recall { worker, count } => self.recall(&worker, count),
                 Output::Done { key, partition, tally } => {
                     self.totals.add(&tally);
+                    if let Some(caller) = self.callers.remove(&key) {
+                        caller.send(Outcome::Done(tally.clone()));
+                    }
                     let Partition { file, version, .. } = partition;
                     self.write(Record::Done { key, file, version, tally });
                 }
-                Output::Quarantined { key, partition, reason } => {
-                    let tally = quarantined(&partition, reason);
-                    self.totals.add(&tally);
-                    let tally = Box::new(tally);
-                    let Partition { file, version, .. } = partition;
-                    self.write(Record::Done { key, file, version, tally });
+                Output::SetAside(letter) => {
+                    if let Some(caller) = self.callers.remove(&letter.key) {
+                        caller.send(Outcome::SetAside(letter.reason().to_owned()));
+                    }
+                    self.write(Record::SetAside(letter.clone()));
+                    self.keep(*letter);
                 }
             }
         }
@@ -163,14 +113,36 @@ impl ForemanActor {
         }
     }
 
-    fn grant(&mut self, worker: &str, leases: Vec<super::lease::Lease>) {
-        let Some((incarnation, mailbox)) = self.workers.get(worker).cloned() else {
+    /// Keeps a task that was set aside.
+    fn keep(&mut self, letter: DeadLetter) {
+        let DeadLetter { key, partition, charges, .. } = &letter;
+        let (file, times, reason) = (partition.file, charges.len(), letter.reason());
+        tracing::error!("{key:?} of file {file} is set aside after {times} failures: {reason}");
+        self.dead_letters.push(letter);
+        if self.dead_letters.len() > DEAD_LETTERS_MAX {
+            self.state.fail(format!(
+                "more than {DEAD_LETTERS_MAX} tasks broke their workers, the last one so: {}",
+                self.dead_letters.last().map_or("", DeadLetter::reason)
+            ));
+        }
+    }
+
+    fn recall(&mut self, worker: &str, count: u32) {
+        // A recall that is lost is made again after the worker's next heartbeat.
+        if let Some((_, _, recalls)) = self.workers.get(worker) {
+            drop(recalls.try_tell(Recall { count }));
+        }
+    }
+
+    fn grant(&mut self, worker: &str, leases: Vec<Lease>) {
+        let Some((incarnation, mailbox, _)) = self.workers.get(worker).cloned() else {
             return self.state.worker_down(clock::now(), worker);
         };
+        let Err(full) = mailbox.try_tell(Grant { leases }) else { return };
         let (worker, gone) = (worker.to_owned(), self.gone.clone());
-        // What waits here is bounded by the worker's credits.
+        // What waits here is bounded by the worker's capacity.
         self.waiter.spawn(async move {
-            if mailbox.tell(Grant { leases }).await.is_err() {
+            if mailbox.tell(full.0).await.is_err() {
                 let _ = gone.tell(WorkerGone { worker, incarnation }).await;
             }
         });
@@ -191,6 +163,7 @@ impl ForemanActor {
             let Some((offer, reply)) = self.offers.pop_front() else { return };
             self.resumed += offer.taken_over.entered;
             self.totals.add(&offer.taken_over);
+            self.dead_letters.extend(offer.set_aside);
             self.state.offer(clock::now(), offer.partitions);
             if offer.last {
                 self.state.source_ended();
@@ -202,7 +175,8 @@ impl ForemanActor {
 }
 
 /// A part that kept breaking its workers counts as one datum that never came to life.
-fn quarantined(partition: &Partition, reason: String) -> Tally {
+fn lost(DeadLetter { partition, charges, .. }: &DeadLetter) -> Tally {
+    let reason = charges.last().map(|charge| charge.reason.clone()).unwrap_or_default();
     let mut tally = Tally { entered: 1, aborted: 1, ..Tally::default() };
     tally.add_reason(ReasonCount {
         kind: ReasonKind::Aborted,
@@ -222,10 +196,9 @@ impl Handler<AskJob> for ForemanActor {
 
 impl Handler<Join> for ForemanActor {
     fn handle(&mut self, join: Join, reply: Reply<Join>, _: &Context<Self>) {
-        let Join { worker, incarnation, credits, grants, suspects } = join;
-        self.state.suspect(&suspects);
-        self.workers.insert(worker.clone(), (incarnation, grants.clone()));
-        self.state.join(clock::now(), &worker, incarnation, credits);
+        let Join { worker, incarnation, load, grants, recalls, suspects } = join;
+        self.workers.insert(worker.clone(), (incarnation, grants.clone(), recalls));
+        self.state.join(clock::now(), &worker, incarnation, load, &suspects);
         reply.send(());
         let gone = self.gone.clone();
         self.waiter.spawn(async move {
@@ -256,17 +229,52 @@ impl Handler<Leave> for ForemanActor {
 
 impl Handler<Heartbeat> for ForemanActor {
     fn handle(&mut self, beat: Heartbeat, reply: Reply<Heartbeat>, _: &Context<Self>) {
-        let Heartbeat { worker, incarnation, running } = beat;
-        reply.send(self.state.heartbeat(clock::now(), &worker, incarnation, &running));
+        let Heartbeat { worker, incarnation, load, running } = beat;
+        reply.send(self.state.heartbeat(clock::now(), &worker, incarnation, load, &running));
+        self.act();
     }
 }
 
 impl Handler<Ended> for ForemanActor {
     fn handle(&mut self, ended: Ended, reply: Reply<Ended>, _: &Context<Self>) {
-        for (token, end) in ended.tasks {
-            self.state.ended(clock::now(), &ended.worker, token, end);
-        }
+        let Ended { worker, incarnation, load, tasks } = ended;
+        self.state.ended(clock::now(), &worker, incarnation, load, tasks);
         reply.send(());
+        self.act();
+    }
+}
+
+impl Handler<Do> for ForemanActor {
+    fn handle(&mut self, Do(partition): Do, reply: Reply<Do>, _: &Context<Self>) {
+        let key = partition.key();
+        if self.callers.len() >= CALLERS_MAX || self.callers.contains_key(&key) {
+            let reason = format!("{} callers wait already, or one for this task", CALLERS_MAX);
+            return reply.send(Outcome::Refused(reason));
+        }
+        self.callers.insert(key, reply);
+        self.finished = false;
+        self.state.offer_first(clock::now(), partition);
+        self.act();
+    }
+}
+
+impl Handler<AskDeadLetters> for ForemanActor {
+    fn handle(&mut self, _: AskDeadLetters, reply: Reply<AskDeadLetters>, _: &Context<Self>) {
+        reply.send(self.dead_letters.clone());
+    }
+}
+
+impl Handler<Requeue> for ForemanActor {
+    fn handle(&mut self, Requeue(keys): Requeue, reply: Reply<Requeue>, _: &Context<Self>) {
+        let wanted = |letter: &DeadLetter| keys.is_empty() || keys.contains(&letter.key);
+        let (anew, kept): (Vec<_>, _) = self.dead_letters.drain(..).partition(wanted);
+        self.dead_letters = kept;
+        reply.send(anew.len() as u64);
+        for letter in anew {
+            self.write(Record::Requeued(letter.key));
+            self.finished = false;
+            self.state.requeue(clock::now(), letter);
+        }
         self.act();
     }
 }
@@ -289,14 +297,19 @@ impl Handler<AskStatus> for ForemanActor {
     fn handle(&mut self, _: AskStatus, reply: Reply<AskStatus>, _: &Context<Self>) {
         let (tasks_waiting, workers) = self.state.load();
         let phase = self.state.phase();
+        let mut totals = self.totals.clone();
+        self.dead_letters.iter().for_each(|letter| totals.add(&lost(letter)));
         reply.send(JobStatus {
             finished: self.finished,
             drained: *phase == Phase::Draining && self.state.is_idle(),
             failure: if let Phase::Failed(reason) = phase { Some(reason.clone()) } else { None },
-            totals: self.totals.clone(),
+            mendable: self.state.is_mendable(),
+            totals,
             resumed: self.resumed,
             tasks_waiting,
             workers,
+            set_aside: self.dead_letters.len() as u64,
+            stalled_seconds: self.state.stalled(clock::now()).map(|long| long.as_secs()),
         });
     }
 }

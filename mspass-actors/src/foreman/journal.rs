@@ -3,11 +3,11 @@
 //! The file holds frames of `length u32 | crc32c u32 | MessagePack record`, little-endian. A frame
 //! that a kill tore off at the end is cut away when the journal is opened. Completions are written
 //! in groups by a thread of their own; one that is lost means work done twice, never a datum.
+//! What is done takes some 70 bytes a task: a job may have ten million of them.
 
-use std::collections::HashMap;
 use std::fmt;
 use std::fs::{File, OpenOptions};
-use std::io::{Read, Seek, SeekFrom, Write};
+use std::io::{Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -16,15 +16,17 @@ use std::thread::JoinHandle;
 use bson::oid::ObjectId;
 use serde::{Deserialize, Serialize};
 
+use super::replay::{Replay, for_each_record};
+use super::task::DeadLetter;
 use crate::error::{Error, Result};
 use crate::runtime::spawn_thread;
 use crate::workflow::partition::TaskKey;
 use crate::workflow::tally::Tally;
 
 /// Version of the records.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 /// Bytes of one record at most.
-const RECORD_BYTES_MAX: usize = 1 << 20;
+pub(super) const RECORD_BYTES_MAX: usize = 1 << 20;
 /// Records waiting for the disk; who has more to say waits.
 const RECORDS_WAITING_MAX: usize = 4096;
 
@@ -50,23 +52,58 @@ pub enum Record {
     /// A task is done and all its outputs are stored.
     Done {
         /// The task.
+        #[serde(rename = "k")]
         key: TaskKey,
         /// The file it read.
+        #[serde(rename = "f", with = "raw_id")]
         file: ObjectId,
         /// The version of that file: with it, what was done of another one counts no more.
+        #[serde(rename = "v")]
         version: u64,
         /// What it brought.
+        #[serde(rename = "t", with = "packed")]
         tally: Box<Tally>,
     },
+    /// A task is set aside because it keeps breaking workers.
+    SetAside(Box<DeadLetter>),
+    /// A task that was set aside is queued anew.
+    Requeued(TaskKey),
 }
 
-/// What a journal knew when it was opened.
-#[derive(Debug, Default)]
-pub struct Replay {
-    /// The foreman's next incarnation.
-    pub epoch: u64,
-    /// Tasks done of the version of a file that was read last, with the file and what they brought.
-    pub done: HashMap<TaskKey, (ObjectId, Box<Tally>)>,
+/// An id as its twelve bytes.
+mod raw_id {
+    use bson::oid::ObjectId;
+    use bytes::Bytes;
+    use serde::de::Error;
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(id: &ObjectId, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_bytes(&id.bytes())
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<ObjectId, D::Error> {
+        let bytes = Bytes::deserialize(from)?;
+        let bytes: [u8; 12] = bytes[..].try_into().map_err(D::Error::custom)?;
+        Ok(ObjectId::from_bytes(bytes))
+    }
+}
+
+/// Counts without the names of their fields.
+mod packed {
+    use bytes::Bytes;
+    use serde::{Deserialize, Deserializer, Serializer, de, ser};
+
+    use crate::workflow::tally::Tally;
+
+    pub(super) fn serialize<S: Serializer>(tally: &Tally, to: S) -> Result<S::Ok, S::Error> {
+        let bytes = rmp_serde::to_vec(tally).map_err(ser::Error::custom)?;
+        to.serialize_bytes(&bytes)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Box<Tally>, D::Error> {
+        let bytes = Bytes::deserialize(from)?;
+        rmp_serde::from_slice(&bytes).map(Box::new).map_err(de::Error::custom)
+    }
 }
 
 enum Order {
@@ -105,38 +142,33 @@ impl Journal {
                  take another --job name or --workdir"
             )));
         }
-        let (records, sound) = read_records(&mut file).map_err(io)?;
-        let mut replay = Replay { epoch: 1, ..Replay::default() };
         let header = Record::Header { version: VERSION, job: job.to_owned(), run: run.to_owned() };
-        let known = records.first() == Some(&header);
-        if let Some(Record::Header { version, .. }) = records.first()
+        let (mut first, mut replay) = (None, Replay::default());
+        let sound = for_each_record(&mut file, |record| {
+            if first.is_none() {
+                first = Some(record);
+            } else {
+                replay.look_ahead(&record);
+            }
+        });
+        let sound = sound.map_err(io)?;
+        if let Some(Record::Header { version, .. }) = &first
             && *version > VERSION
         {
             return Err(fail(format!("it was written by a newer program (version {version})")));
         }
         let mut writer = Writer { file, buffer: Vec::new() };
-        if known {
-            let mut versions: HashMap<ObjectId, u64> = HashMap::new();
+        if first.as_ref() == Some(&header) {
+            for_each_record(&mut writer.file, |record| replay.take(record)).map_err(io)?;
             writer.file.set_len(sound).map_err(io)?;
             writer.file.seek(SeekFrom::Start(sound)).map_err(io)?;
-            for record in records {
-                match record {
-                    Record::Start { epoch } => replay.epoch = epoch + 1,
-                    Record::Done { key, file, version, tally } => {
-                        let before = versions.insert(file, version);
-                        if before.is_some_and(|known| known != version) {
-                            replay.done.retain(|_, (of, _)| *of != file);
-                        }
-                        replay.done.insert(key, (file, tally));
-                    }
-                    Record::Header { .. } => {}
-                }
-            }
         } else {
+            replay = Replay::default();
             writer.file.set_len(0).map_err(io)?;
             writer.file.seek(SeekFrom::Start(0)).map_err(io)?;
             writer.push(&header);
         }
+        replay.settle();
         writer.push(&Record::Start { epoch: replay.epoch });
         writer.flush().map_err(io)?;
         Ok((Self::start(path, writer)?, replay))
@@ -154,16 +186,28 @@ impl Journal {
         Ok(Self { path: path.to_owned(), orders: Some(orders), failure, thread: Some(thread) })
     }
 
+    /// A journal that keeps nothing: what is lost with its job is done again.
+    pub fn nowhere() -> Self {
+        let (path, failure) = (PathBuf::from("nowhere"), Arc::default());
+        Self { path, orders: None, failure, thread: None }
+    }
+
     /// Writes a record soon.
     ///
     /// # Errors
     /// When an earlier one could not be written; nothing more is then.
     pub fn append(&self, record: Record) -> Result<()> {
+        if self.thread.is_none() {
+            return Ok(());
+        }
         self.order(Order::Write(record))
     }
 
     /// Waits until everything appended is on the disk.
     pub fn flush(&self) -> Result<()> {
+        if self.thread.is_none() {
+            return Ok(());
+        }
         let (done, when_done) = sync_channel(1);
         self.order(Order::Flush(done))?;
         when_done.recv().map_err(|_| self.broken())
@@ -233,32 +277,11 @@ impl Writer {
     }
 }
 
-/// All sound records from the beginning and where they end.
-fn read_records(file: &mut File) -> std::io::Result<(Vec<Record>, u64)> {
-    let mut reader = std::io::BufReader::new(file);
-    let (mut records, mut sound) = (Vec::new(), 0);
-    let mut head = [0; 8];
-    while reader.read_exact(&mut head).is_ok() {
-        let number =
-            |at: usize| u32::from_le_bytes([head[at], head[at + 1], head[at + 2], head[at + 3]]);
-        let length = number(0) as usize;
-        if length > RECORD_BYTES_MAX {
-            break;
-        }
-        let mut body = vec![0; length];
-        if reader.read_exact(&mut body).is_err() || crc32c::crc32c(&body) != number(4) {
-            break;
-        }
-        let Ok(record) = rmp_serde::from_slice(&body) else { break };
-        records.push(record);
-        sound += 8 + length as u64;
-    }
-    Ok((records, sound))
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::task::Charge;
     use super::*;
+    use crate::workflow::partition::Partition;
 
     fn done(number: u128) -> Record {
         let tally = Tally { entered: number as u64, ..Tally::default() };
@@ -285,11 +308,12 @@ mod tests {
             let (journal, replay) = Journal::open(&path, "test", "run").unwrap();
             assert_eq!(replay.epoch, 2);
             assert!(replay.done.len() <= 100 && replay.done.len() >= cut * 100 / whole.len() - 5);
-            assert!(replay.done.iter().all(|(key, (_, tally))| tally.entered == key.0 as u64));
+            let taken = (0..100).filter_map(|n| Some((n, replay.done.get(TaskKey(n))?)));
+            assert!(taken.into_iter().all(|(n, tally)| tally.entered == n as u64));
             journal.append(done(1000)).unwrap();
             drop(journal);
             let (_, replay) = Journal::open(&path, "test", "run").unwrap();
-            assert!(replay.done.contains_key(&TaskKey(1000)));
+            assert!(replay.done.get(TaskKey(1000)).is_some());
         }
     }
 
@@ -320,7 +344,36 @@ mod tests {
         }
         drop(journal);
         let (_, replay) = Journal::open(&path, "test", "run").unwrap();
-        assert_eq!(replay.done.keys().collect::<Vec<_>>(), [&TaskKey(3)]);
+        let done = |key| replay.done.get(TaskKey(key)).is_some();
+        assert_eq!([1, 2, 3].map(done), [false, false, true]);
+        assert_eq!(replay.done.len(), 1);
+    }
+
+    #[test]
+    fn what_was_set_aside_is_so_until_it_is_queued_anew() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("test.journal");
+        let letter = |number: u8| {
+            let partition = Partition {
+                file: ObjectId::from_bytes([number; 12]),
+                version: 1,
+                foff_first: 0,
+                foff_last: 1,
+                samples: None,
+                bytes: 1,
+                first_of_file: true,
+            };
+            let charge = Charge { worker: "w".into(), attempt: 3, reason: "it broke".into() };
+            let key = partition.key();
+            DeadLetter { key, partition, attempts: 3, charges: vec![charge] }
+        };
+        let (journal, _) = Journal::open(&path, "test", "run").unwrap();
+        journal.append(Record::SetAside(Box::new(letter(1)))).unwrap();
+        journal.append(Record::SetAside(Box::new(letter(2)))).unwrap();
+        journal.append(Record::Requeued(letter(1).key)).unwrap();
+        drop(journal);
+        let (_, replay) = Journal::open(&path, "test", "run").unwrap();
+        assert_eq!(replay.set_aside.values().collect::<Vec<_>>(), [&letter(2)]);
     }
 
     #[test]

@@ -48,9 +48,11 @@ pub struct Token {
 pub enum FailureClass {
     /// A store or a network did not answer: again after a pause.
     Transient,
-    /// The task itself broke its worker (panic outside a step, out of memory, time): again on
-    /// another worker, and set aside when it goes on.
-    Poison,
+    /// A store refused it in a way that a person can mend, a full disk say: as `Transient`, but a
+    /// job that ends so says that it can be mended.
+    Mendable,
+    /// The task panicked outside its steps: again on another worker, and set aside when it goes on.
+    Panic,
     /// No attempt can help: the job ends.
     Permanent,
 }
@@ -77,6 +79,17 @@ pub struct JobSpec {
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub struct AskJob;
 
+/// What a worker can take. It is told whole each time, so a message that is lost costs nothing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Load {
+    /// Tasks that it works on at the same time.
+    pub slots: u32,
+    /// Leases that it may hold at once, those in work among them.
+    pub capacity: u32,
+    /// How long its tasks take, microseconds; 0 when it has done none yet.
+    pub task_micros: u64,
+}
+
 /// A worker is there and asks for work; its answer to being unknown, too.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Join {
@@ -84,10 +97,12 @@ pub struct Join {
     pub worker: WorkerName,
     /// Raised each time it starts.
     pub incarnation: u64,
-    /// Tasks it takes at once.
-    pub credits: u32,
+    /// What it can take.
+    pub load: Load,
     /// Where leases are sent. When this mailbox is gone, so is the worker.
     pub grants: Mailbox<Grant>,
+    /// Where they are asked back.
+    pub recalls: Mailbox<Recall>,
     /// Tasks that were in work when the process before this one died.
     pub suspects: Vec<TaskKey>,
 }
@@ -109,15 +124,21 @@ pub struct Heartbeat {
     pub worker: WorkerName,
     /// Its incarnation.
     pub incarnation: u64,
+    /// What it can take.
+    pub load: Load,
     /// Leases it holds.
     pub running: Vec<Token>,
 }
 
-/// Leases that ended on a worker; each gives its credit back.
+/// Leases that ended on a worker.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ended {
     /// The worker.
     pub worker: WorkerName,
+    /// Its incarnation.
+    pub incarnation: u64,
+    /// What it can take.
+    pub load: Load,
     /// Which, and how.
     pub tasks: Vec<(Token, TaskEnd)>,
 }
@@ -146,6 +167,13 @@ pub struct Grant {
     pub leases: Vec<Lease>,
 }
 
+/// Asks a worker for leases that it has not started; they come back with what ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Recall {
+    /// So many at most, those granted last.
+    pub count: u32,
+}
+
 /// Leases in one message at most.
 pub const GRANT_MAX: usize = 256;
 
@@ -172,6 +200,11 @@ impl Message for Heartbeat {
 
 impl Message for Ended {
     const TYPE: &'static str = "mspass.foreman.ended";
+    type Reply = ();
+}
+
+impl Message for Recall {
+    const TYPE: &'static str = "mspass.worker.recall";
     type Reply = ();
 }
 

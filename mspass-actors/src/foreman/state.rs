@@ -1,25 +1,27 @@
 //! The foreman's mind: a state machine that takes inputs and `now` and queues outputs. It knows no
 //! clock, no socket and no file, so a simulation can drive it.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::hash_map::Entry;
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::time::{Duration, Instant};
 
-use super::lease::{FailureClass, GRANT_MAX, Lease, TaskEnd, Token, WorkerName};
+use super::lease::{FailureClass, Lease, Load, TaskEnd, Token, WorkerName};
+use super::task::{DeadLetter, State, Task, Verdict};
 use crate::workflow::partition::{Partition, TaskKey};
 use crate::workflow::tally::Tally;
 
-/// Tasks in memory at the same time; the source waits when there are so many.
-pub const TASKS_MAX: usize = 4096;
-/// Attempts that a store or network may fail before the job ends.
-pub const TRANSIENT_ATTEMPTS_MAX: u32 = 5;
-/// Times a task may break its worker before it is set aside.
-pub const POISON_ATTEMPTS_MAX: u32 = 3;
+pub use super::task::{BACKOFF_FIRST, CHARGES_MAX, TRANSIENT_ATTEMPTS_MAX};
+
+/// Tasks in memory at the same time, some 300 bytes each; the source waits when there are so many.
+pub const TASKS_MAX: usize = 1 << 16;
 /// Shortest time that a lease holds without a heartbeat naming it.
 pub const LEASE_MIN: Duration = Duration::from_secs(30);
-/// First pause before a task is tried again; doubled each time.
-pub const BACKOFF_FIRST: Duration = Duration::from_millis(100);
+/// A lease holds at least so many times as long as tasks take on its worker.
+pub const LEASE_TASKS: u32 = 5;
 /// Silence after which a worker is down.
 pub const WORKER_SILENCE_MAX: Duration = Duration::from_secs(15);
+/// How long a job may have work and no worker before it says that it is stalled.
+pub const STALL_GRACE: Duration = Duration::from_secs(60);
 
 /// What the foreman wants done.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,6 +34,13 @@ pub enum Output {
         /// What.
         leases: Vec<Lease>,
     },
+    /// Ask a worker for leases that it has not started.
+    Recall {
+        /// Whom.
+        worker: WorkerName,
+        /// How many at most.
+        count: u32,
+    },
     /// A task is done for good: journal it.
     Done {
         /// The task.
@@ -42,14 +51,7 @@ pub enum Output {
         tally: Box<Tally>,
     },
     /// A task is set aside because it keeps breaking workers.
-    Quarantined {
-        /// The task.
-        key: TaskKey,
-        /// What it would have been done on.
-        partition: Partition,
-        /// What happened last.
-        reason: String,
-    },
+    SetAside(Box<DeadLetter>),
 }
 
 /// Where a job stands.
@@ -67,41 +69,38 @@ pub enum Phase {
 }
 
 #[derive(Debug)]
-enum State {
-    Ready,
-    Leased { worker: WorkerName, expiry: Instant },
-    Backoff { until: Instant },
-}
-
-#[derive(Debug)]
-struct Task {
-    partition: Partition,
-    state: State,
-    attempt: u32,
-    transient_failures: u32,
-    poison_failures: u32,
-}
-
-#[derive(Debug)]
-struct Worker {
+pub(super) struct Worker {
     incarnation: u64,
-    credits: u32,
+    pub(super) load: Load,
+    pub(super) held: HashSet<TaskKey>,
     heard: Instant,
     /// Leaves in good order: it gets nothing more.
     leaving: bool,
+    /// Was asked for leases and has not answered yet.
+    pub(super) recalled: bool,
+}
+
+impl Worker {
+    /// Leases that it may get.
+    pub(super) fn room(&self) -> usize {
+        let capacity = if self.leaving { 0 } else { self.load.capacity as usize };
+        capacity.saturating_sub(self.held.len())
+    }
 }
 
 /// The state machine of one job.
 #[derive(Debug)]
 pub struct Foreman {
-    epoch: u64,
+    pub(super) epoch: u64,
     // Ordered, so that a run can be repeated exactly.
-    workers: BTreeMap<WorkerName, Worker>,
-    tasks: HashMap<TaskKey, Task>,
-    ready: VecDeque<TaskKey>,
+    pub(super) workers: BTreeMap<WorkerName, Worker>,
+    pub(super) tasks: HashMap<TaskKey, Task>,
+    pub(super) ready: VecDeque<TaskKey>,
     source_open: bool,
-    phase: Phase,
-    outputs: VecDeque<Output>,
+    pub(super) phase: Phase,
+    pub(super) outputs: VecDeque<Output>,
+    workerless_since: Option<Instant>,
+    mendable: bool,
 }
 
 impl Foreman {
@@ -115,6 +114,8 @@ impl Foreman {
             source_open: true,
             phase: Phase::Running,
             outputs: VecDeque::new(),
+            workerless_since: None,
+            mendable: false,
         }
     }
 
@@ -128,6 +129,11 @@ impl Foreman {
         &self.phase
     }
 
+    /// Whether a person can mend what made the job fail.
+    pub fn is_mendable(&self) -> bool {
+        self.mendable
+    }
+
     /// How many more tasks may be offered.
     pub fn room(&self) -> usize {
         TASKS_MAX.saturating_sub(self.tasks.len())
@@ -138,15 +144,33 @@ impl Foreman {
         (self.tasks.len(), self.workers.len())
     }
 
-    /// A worker is there, with so many credits; what an earlier incarnation held is leased anew.
-    pub fn join(&mut self, now: Instant, name: &str, incarnation: u64, credits: u32) {
+    /// How long there has been work and no worker, once that is longer than [`STALL_GRACE`].
+    pub fn stalled(&self, now: Instant) -> Option<Duration> {
+        let since = self.workerless_since?;
+        Some(now.saturating_duration_since(since)).filter(|long| *long > STALL_GRACE)
+    }
+
+    /// A worker is there, and so much it can take; what an earlier incarnation held is leased anew.
+    /// `suspects` were in work when its process before this one died.
+    pub fn join(
+        &mut self,
+        now: Instant,
+        name: &str,
+        incarnation: u64,
+        load: Load,
+        suspects: &[TaskKey],
+    ) {
         if self.workers.get(name).is_some_and(|known| known.incarnation > incarnation) {
             return;
         }
-        self.release(now, name);
-        let worker = Worker { incarnation, credits, heard: now, leaving: false };
+        self.release(name);
+        self.suspect(name, suspects);
+        let (held, leaving, recalled) = (HashSet::new(), false, false);
+        let worker = Worker { incarnation, load, held, heard: now, leaving, recalled };
         self.workers.insert(name.to_owned(), worker);
+        self.workerless_since = None;
         self.assign(now);
+        self.settle();
     }
 
     /// A worker lives; whether it is known.
@@ -155,20 +179,23 @@ impl Foreman {
         now: Instant,
         name: &str,
         incarnation: u64,
+        load: Load,
         running: &[Token],
     ) -> bool {
         let known = self.workers.get_mut(name).filter(|known| known.incarnation == incarnation);
         let Some(worker) = known else { return false };
-        worker.heard = now;
+        (worker.heard, worker.load, worker.recalled) = (now, load, false);
+        let renewed = now + lease_time(load);
         for token in running {
             if let Some(task) = self.tasks.get_mut(&token.key)
                 && let State::Leased { worker, expiry } = &mut task.state
                 && worker == name
                 && (token.attempt, token.epoch) == (task.attempt, self.epoch)
             {
-                *expiry = now + LEASE_MIN;
+                *expiry = renewed;
             }
         }
+        self.assign(now);
         true
     }
 
@@ -185,29 +212,23 @@ impl Foreman {
         self.workers.get(name).is_some_and(|known| known.incarnation == incarnation)
     }
 
-    /// These tasks were in work when a worker's process died: each is charged with it, and set
-    /// aside when that happened too often.
-    pub fn suspect(&mut self, keys: &[TaskKey]) {
+    /// These tasks were in work when the process of a worker died: each is charged with it.
+    fn suspect(&mut self, name: &str, keys: &[TaskKey]) {
         for key in keys {
             let Some(task) = self.tasks.get_mut(key) else { continue };
-            task.poison_failures += 1;
+            let verdict = task.charge(name, "its worker's process died with it in work".into());
+            // Whoever works on it now may still finish it.
             let leased = matches!(task.state, State::Leased { .. });
-            if task.poison_failures < POISON_ATTEMPTS_MAX || leased {
-                continue;
+            if matches!(verdict, Verdict::SetAside) && !leased {
+                self.set_aside(*key);
             }
-            let partition = task.partition.clone();
-            self.tasks.remove(key);
-            let times = POISON_ATTEMPTS_MAX;
-            let reason = format!("its worker's process died {times} times while it was in work");
-            self.outputs.push_back(Output::Quarantined { key: *key, partition, reason });
         }
-        self.settle();
     }
 
     /// A worker is gone; what it held is leased anew, at no charge to the tasks.
     pub fn worker_down(&mut self, now: Instant, name: &str) {
+        self.release(name);
         if self.workers.remove(name).is_some() {
-            self.release(now, name);
             self.assign(now);
         }
     }
@@ -216,19 +237,34 @@ impl Foreman {
     pub fn offer(&mut self, now: Instant, partitions: impl IntoIterator<Item = Partition>) {
         for partition in partitions {
             let key = partition.key();
-            if self.tasks.contains_key(&key) {
-                continue;
+            if let Entry::Vacant(place) = self.tasks.entry(key) {
+                place.insert(Task::new(partition, 0));
+                self.ready.push_back(key);
             }
-            let task = Task {
-                partition,
-                state: State::Ready,
-                attempt: 0,
-                transient_failures: 0,
-                poison_failures: 0,
-            };
-            self.tasks.insert(key, task);
-            self.ready.push_back(key);
         }
+        self.assign(now);
+    }
+
+    /// A task that is to be done before all others.
+    pub fn offer_first(&mut self, now: Instant, partition: Partition) {
+        self.queue_anew(now, partition, 0);
+    }
+
+    /// A task that was set aside is queued anew.
+    pub fn requeue(&mut self, now: Instant, letter: DeadLetter) {
+        self.queue_anew(now, letter.partition, letter.attempts);
+    }
+
+    fn queue_anew(&mut self, now: Instant, partition: Partition, attempts: u32) {
+        let key = partition.key();
+        if self.tasks.contains_key(&key) {
+            return;
+        }
+        if self.phase == Phase::Finished {
+            self.phase = Phase::Running;
+        }
+        self.tasks.insert(key, Task::new(partition, attempts));
+        self.ready.push_front(key);
         self.assign(now);
     }
 
@@ -252,133 +288,104 @@ impl Foreman {
         }
     }
 
-    /// Whether anything is leased.
+    /// Whether nothing is leased.
     pub fn is_idle(&self) -> bool {
-        !self.tasks.values().any(|task| matches!(task.state, State::Leased { .. }))
+        self.workers.values().all(|worker| worker.held.is_empty())
     }
 
-    /// A lease ended on a worker, which gets its credit back. What an older lease brings is
-    /// dropped: a done task is counted once, whoever did it again.
-    pub fn ended(&mut self, now: Instant, name: &str, token: Token, end: TaskEnd) {
-        if let Some(worker) = self.workers.get_mut(name) {
-            worker.credits += 1;
-            worker.heard = now;
-        }
-        let epoch = self.epoch;
-        let current = self.tasks.get_mut(&token.key).filter(|task| {
-            (token.epoch, token.attempt) == (epoch, task.attempt)
-                && matches!(&task.state, State::Leased { worker, .. } if worker == name)
-        });
-        if let Some(task) = current {
+    /// Leases ended on a worker. What an older lease brings is dropped: a done task is counted
+    /// once, whoever did it again.
+    pub fn ended(
+        &mut self,
+        now: Instant,
+        name: &str,
+        incarnation: u64,
+        load: Load,
+        tasks: Vec<(Token, TaskEnd)>,
+    ) {
+        let known = self.workers.get_mut(name).filter(|known| known.incarnation == incarnation);
+        let Some(worker) = known else { return };
+        (worker.heard, worker.load) = (now, load);
+        for (token, end) in tasks {
+            let current = self.tasks.get_mut(&token.key).filter(|task| {
+                (token.epoch, token.attempt) == (self.epoch, task.attempt)
+                    && task.is_leased_to(name)
+            });
+            let Some(task) = current else { continue };
+            worker.held.remove(&token.key);
             match end {
                 TaskEnd::Done(tally) => {
-                    let partition = task.partition.clone();
-                    self.tasks.remove(&token.key);
-                    self.outputs.push_back(Output::Done { key: token.key, partition, tally });
+                    let Some(task) = self.tasks.remove(&token.key) else { continue };
+                    let (key, partition) = (token.key, task.partition);
+                    self.outputs.push_back(Output::Done { key, partition, tally });
                 }
-                TaskEnd::Failed { class, reason } => self.failed(now, token.key, class, reason),
                 TaskEnd::Returned => {
+                    worker.recalled = false;
                     task.state = State::Ready;
                     self.ready.push_front(token.key);
                 }
+                TaskEnd::Failed { class, reason } => match task.failed(now, name, class, &reason) {
+                    Verdict::Again => {}
+                    Verdict::JobFails => {
+                        self.mendable = class == FailureClass::Mendable;
+                        self.phase = Phase::Failed(reason);
+                    }
+                    Verdict::SetAside => {
+                        let Some(task) = self.tasks.remove(&token.key) else { continue };
+                        let letter = Box::new(task.into_letter(token.key));
+                        self.outputs.push_back(Output::SetAside(letter));
+                    }
+                },
             }
         }
         self.assign(now);
         self.settle();
     }
 
-    fn failed(&mut self, now: Instant, key: TaskKey, class: FailureClass, reason: String) {
-        let Some(task) = self.tasks.get_mut(&key) else { return };
-        match class {
-            FailureClass::Permanent => self.phase = Phase::Failed(reason),
-            FailureClass::Transient => {
-                task.transient_failures += 1;
-                if task.transient_failures >= TRANSIENT_ATTEMPTS_MAX {
-                    self.phase = Phase::Failed(reason);
-                } else {
-                    let pause = BACKOFF_FIRST * 2_u32.pow(task.transient_failures - 1);
-                    task.state = State::Backoff { until: now + pause };
-                }
-            }
-            FailureClass::Poison => {
-                task.poison_failures += 1;
-                if task.poison_failures >= POISON_ATTEMPTS_MAX {
-                    let partition = task.partition.clone();
-                    self.tasks.remove(&key);
-                    self.outputs.push_back(Output::Quarantined { key, partition, reason });
-                } else {
-                    task.state = State::Backoff { until: now + BACKOFF_FIRST };
-                }
-            }
+    fn set_aside(&mut self, key: TaskKey) {
+        if let Some(task) = self.tasks.remove(&key) {
+            self.outputs.push_back(Output::SetAside(Box::new(task.into_letter(key))));
         }
     }
 
     /// Time passed: silent workers are down, expired leases and pauses end.
     pub fn tick(&mut self, now: Instant) {
-        let silent = |worker: &Worker| now.duration_since(worker.heard) > WORKER_SILENCE_MAX;
+        let silent =
+            |worker: &Worker| now.saturating_duration_since(worker.heard) > WORKER_SILENCE_MAX;
         let down: Vec<_> =
             self.workers.iter().filter(|(_, w)| silent(w)).map(|(name, _)| name.clone()).collect();
         down.iter().for_each(|name| self.worker_down(now, name));
         let mut due: Vec<TaskKey> = Vec::new();
         for (key, task) in &mut self.tasks {
-            let over = match task.state {
-                State::Leased { expiry, .. } => expiry <= now,
-                State::Backoff { until } => until <= now,
-                State::Ready => false,
-            };
-            if over {
-                task.state = State::Ready;
-                due.push(*key);
+            match &task.state {
+                State::Leased { worker, expiry } if *expiry <= now => {
+                    if let Some(holder) = self.workers.get_mut(worker) {
+                        holder.held.remove(key);
+                    }
+                }
+                State::Backoff { until } if *until <= now => {}
+                _ => continue,
             }
+            task.state = State::Ready;
+            due.push(*key);
         }
         due.sort_unstable();
         self.ready.extend(due);
+        let waits = self.workers.is_empty() && !self.tasks.is_empty();
+        let since = self.workerless_since.unwrap_or(now);
+        self.workerless_since = (waits && self.phase == Phase::Running).then_some(since);
         self.assign(now);
     }
 
     /// Makes everything that a worker held ready again.
-    fn release(&mut self, _now: Instant, name: &str) {
-        let mut held: Vec<TaskKey> = Vec::new();
-        for (key, task) in &mut self.tasks {
-            if matches!(&task.state, State::Leased { worker, .. } if worker == name) {
-                task.state = State::Ready;
-                held.push(*key);
-            }
-        }
+    fn release(&mut self, name: &str) {
+        let Some(worker) = self.workers.get_mut(name) else { return };
+        let mut held: Vec<TaskKey> = worker.held.drain().collect();
         held.sort_unstable();
-        held.into_iter().rev().for_each(|key| self.ready.push_front(key));
-    }
-
-    /// Hands ready tasks to whoever has credits, evenly.
-    fn assign(&mut self, now: Instant) {
-        if self.phase != Phase::Running {
-            return;
-        }
-        let mut grants: BTreeMap<WorkerName, Vec<Lease>> = BTreeMap::new();
-        while let Some(&key) = self.ready.front() {
-            let Some(task) = self.tasks.get_mut(&key) else {
-                self.ready.pop_front();
-                continue;
-            };
-            if !matches!(task.state, State::Ready) {
-                self.ready.pop_front();
-                continue;
-            }
-            let staying = self.workers.iter_mut().filter(|(_, worker)| !worker.leaving);
-            let most = staying.max_by_key(|(_, worker)| worker.credits);
-            let Some((name, worker)) = most.filter(|(_, worker)| worker.credits > 0) else { break };
-            worker.credits -= 1;
-            task.attempt += 1;
-            task.state = State::Leased { worker: name.clone(), expiry: now + LEASE_MIN };
-            let (attempt, epoch) = (task.attempt, self.epoch);
-            let lease = Lease { key, attempt, epoch, partition: task.partition.clone() };
-            grants.entry(name.clone()).or_default().push(lease);
-            self.ready.pop_front();
-        }
-        for (worker, leases) in grants {
-            for leases in leases.chunks(GRANT_MAX) {
-                let (worker, leases) = (worker.clone(), leases.to_vec());
-                self.outputs.push_back(Output::Grant { worker, leases });
+        for key in held.into_iter().rev() {
+            if let Some(task) = self.tasks.get_mut(&key) {
+                task.state = State::Ready;
+                self.ready.push_front(key);
             }
         }
     }
@@ -388,4 +395,9 @@ impl Foreman {
             self.phase = Phase::Finished;
         }
     }
+}
+
+/// How long a lease holds on a worker.
+pub(super) fn lease_time(load: Load) -> Duration {
+    LEASE_MIN.max(Duration::from_micros(load.task_micros).saturating_mul(LEASE_TASKS))
 }

@@ -13,10 +13,14 @@ use mspass_io::store::Database;
 
 use crate::clock;
 use crate::error::{Error, Result};
-use crate::foreman::journal::{Journal, Replay};
-use crate::foreman::{AskStatus, Drain, ForemanActor, JobStatus, Offer, SourceFailed};
+use crate::foreman::journal::Journal;
+use crate::foreman::{
+    AskDeadLetters, AskStatus, DeadLetter, Do, Drain, ForemanActor, JobStatus, Offer, Outcome,
+    Replay, Requeue, SourceFailed,
+};
 use crate::mailbox::{Address, Mailbox, Message};
 use crate::runtime::{Waiter, spawn_thread};
+use crate::workflow::partition::{Partition, TaskKey};
 use crate::workflow::stage::Stage;
 use crate::workflow::tally::Tally;
 
@@ -80,6 +84,9 @@ pub struct Driver {
     failures: Mailbox<SourceFailed>,
     status: Mailbox<AskStatus>,
     drains: Mailbox<Drain>,
+    tasks: Mailbox<Do>,
+    dead_letters: Mailbox<AskDeadLetters>,
+    requeues: Mailbox<Requeue>,
 }
 
 impl Driver {
@@ -91,6 +98,9 @@ impl Driver {
             failures: foreman.mailbox(),
             status: foreman.mailbox(),
             drains: foreman.mailbox(),
+            tasks: foreman.mailbox(),
+            dead_letters: foreman.mailbox(),
+            requeues: foreman.mailbox(),
         }
     }
 
@@ -102,6 +112,27 @@ impl Driver {
     /// Lets what runs end, and leases nothing more.
     pub fn drain(&self) -> Result<()> {
         self.ask(&self.drains, Drain, STATUS_DEADLINE)
+    }
+
+    /// Has one task done before all others, and waits until it has ended for good.
+    pub fn run(&self, partition: Partition) -> Result<Outcome> {
+        self.ask(&self.tasks, Do(partition), OFFER_DEADLINE)
+    }
+
+    /// Offers tasks to the foreman, and waits until it has room for them. `last` are the last ones.
+    pub fn offer(&self, partitions: Vec<Partition>, last: bool) -> Result<()> {
+        let offer = Offer { last, ..empty_offer(partitions) };
+        self.ask(&self.offers, offer, OFFER_DEADLINE)
+    }
+
+    /// The tasks that are set aside because they kept breaking workers.
+    pub fn dead_letters(&self) -> Result<Vec<DeadLetter>> {
+        self.ask(&self.dead_letters, AskDeadLetters, STATUS_DEADLINE)
+    }
+
+    /// Queues tasks anew that were set aside: these, or all when none is named. Returns how many.
+    pub fn requeue(&self, tasks: Vec<TaskKey>) -> Result<u64> {
+        self.ask(&self.requeues, Requeue(tasks), STATUS_DEADLINE)
     }
 
     fn ask<M: Message>(
@@ -135,7 +166,7 @@ impl Driver {
 
     fn plan_all(&self, database: &Database, stage: &Stage, progress: &Progress) -> Result<()> {
         let source = stage.workflow().source();
-        let mut offer = Offer { partitions: Vec::new(), taken_over: Tally::default(), last: false };
+        let mut offer = empty_offer(Vec::new());
         let mut page = plan::files_after(database, source, None)?;
         while let Some(last) = page.last().map(|file| file.id) {
             for file in &page {
@@ -159,9 +190,13 @@ impl Driver {
         let partitions = file.partitions(database, stage.workflow().source())?;
         let (before, count) = (offer.partitions.len(), partitions.len());
         for partition in partitions {
-            match progress.replay.done.get(&partition.key()) {
-                Some((_, tally)) => offer.taken_over.add(tally),
-                None => offer.partitions.push(partition),
+            let key = partition.key();
+            if let Some(tally) = progress.replay.done.get(key) {
+                offer.taken_over.add(&tally);
+            } else if let Some(letter) = progress.replay.set_aside.get(&key) {
+                offer.set_aside.push(letter.clone());
+            } else {
+                offer.partitions.push(partition);
             }
         }
         // Nothing of this version of the file is done: what an earlier run made of it, or of
@@ -178,6 +213,6 @@ impl Driver {
     }
 }
 
-fn empty_offer(partitions: Vec<crate::workflow::partition::Partition>) -> Offer {
-    Offer { partitions, taken_over: Tally::default(), last: false }
+fn empty_offer(partitions: Vec<Partition>) -> Offer {
+    Offer { partitions, taken_over: Tally::default(), set_aside: Vec::new(), last: false }
 }

@@ -1,6 +1,6 @@
-//! A worker's coordinator: it holds leases, admits work by predicted bytes, and reports.
+//! A worker's coordinator: the actor around its state machine.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::fmt;
 use std::sync::mpsc::{SyncSender, TrySendError};
 use std::sync::{Arc, OnceLock};
@@ -8,31 +8,25 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::compute::{self, Reports};
+use super::compute::{self, Reports, Runner};
+use super::memory::{MemoryAdvice, MemoryWatch, resident_bytes};
 use super::slate::{Slate, Suspect};
+use super::state::{Action, Finished, WorkerState};
 use crate::clock;
 use crate::db_proxy::ProxyStore;
 use crate::error::Result;
 use crate::foreman::ForemanActor;
-use crate::foreman::lease::{
-    Ended, GRANT_MAX, Grant, Heartbeat, Join, Lease, Leave, TaskEnd, Token,
-};
+use crate::foreman::lease::{Ended, Grant, Heartbeat, Join, Lease, Leave, Recall, TaskEnd, Token};
 use crate::mailbox::{Address, Context, Handler, MailError, Mailbox, Message, Reply, start};
 use crate::node::Peer;
 use crate::runtime::Runtime;
-use crate::workflow::partition::TaskKey;
-use crate::workflow::stage::Stage;
 
 /// Messages waiting in each mailbox of a worker.
 pub const MESSAGES_MAX: usize = 1024;
-/// Leases a worker holds beyond those its threads work on.
-pub const PREFETCH: usize = 4;
 /// How often a worker tells the foreman that it lives.
 pub const HEARTBEAT: Duration = Duration::from_secs(1);
 /// How long the foreman may take to answer.
 const FOREMAN_DEADLINE: Duration = Duration::from_secs(10);
-/// Memory a task is thought to need for each byte it reads, until it is done and its output known.
-pub const PREDICTED_BYTES_PER_FILE_BYTE: u64 = 16;
 
 /// What a worker may use.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,20 +38,23 @@ pub struct WorkerOptions {
     /// Bytes that running tasks and outputs not stored yet may take together; a task larger than
     /// that runs alone.
     pub memory_bytes_max: u64,
+    /// Resident memory that its process may take, by which it takes less work or asks to be started
+    /// anew; `None` when the process is not the worker's own.
+    pub budget: Option<u64>,
 }
 
-/// A task's computation ended and its thread is free.
+/// Tasks' computations ended.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Computed {
-    pub(super) token: Token,
-    pub(super) bytes: usize,
+    pub(super) tasks: Vec<Finished>,
+    /// Whether that was all of what the thread was given.
+    pub(super) thread_free: bool,
 }
 
 /// A task's output is stored, or cannot be.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Stored {
     pub(super) token: Token,
-    pub(super) bytes: usize,
     pub(super) end: TaskEnd,
 }
 
@@ -68,6 +65,10 @@ pub(super) struct Beat;
 /// Asks a worker to leave: answered when it holds nothing any more and all is reported.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub struct Withdraw;
+
+/// Answered when the process takes so much memory that it should be started anew.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub struct AwaitExhaustion;
 
 /// The foreman does not know this worker.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
@@ -86,6 +87,7 @@ message!(Stored, "mspass.worker.stored");
 message!(Beat, "mspass.worker.beat");
 message!(Rejoin, "mspass.worker.rejoin");
 message!(Withdraw, "mspass.worker.withdraw");
+message!(AwaitExhaustion, "mspass.worker.await_exhaustion");
 
 /// A foreman's mailboxes for workers.
 #[derive(Clone, Debug)]
@@ -129,17 +131,16 @@ impl ToForeman {
 pub struct WorkerActor {
     options: WorkerOptions,
     incarnation: u64,
+    state: WorkerState,
+    memory: Option<MemoryWatch>,
     foreman: ToForeman,
     reports: Reports,
-    leases: SyncSender<Lease>,
-    waiting: VecDeque<Lease>,
-    /// Bytes each task started and not yet stored takes.
-    running: HashMap<TaskKey, (Token, u64)>,
-    idle_threads: usize,
-    unreported: Vec<(Token, TaskEnd)>,
+    threads: SyncSender<Vec<Lease>>,
     suspects: Vec<Suspect>,
     /// Those who wait until it has left.
     withdrawing: Vec<Reply<Withdraw>>,
+    /// Those who wait until its process takes too much memory.
+    exhausted: VecDeque<Reply<AwaitExhaustion>>,
 }
 
 impl fmt::Debug for WorkerActor {
@@ -156,17 +157,17 @@ impl WorkerActor {
     pub fn start(
         runtime: &Runtime,
         options: &WorkerOptions,
-        stage: &Arc<Stage>,
+        runner: &Arc<impl Runner>,
         store: &ProxyStore,
         foreman: &ToForeman,
         (slate, suspects): (Arc<Slate>, Vec<Suspect>),
     ) -> Result<Address<Self>> {
-        let (options, stage) = (options.clone(), Arc::clone(stage));
+        let (options, runner) = (options.clone(), Arc::clone(runner));
         let (store, foreman) = (store.clone(), foreman.clone());
         let waiter = runtime.waiter();
         let incarnation = u64::try_from(clock::utc_now().nanos()).unwrap_or(0);
         let to_coordinator = Arc::new(OnceLock::new());
-        let leases = compute::start(options.threads, &stage, &store, &slate, &to_coordinator)?;
+        let threads = compute::start(options.threads, &runner, &store, &slate, &to_coordinator)?;
         let address = start(runtime, "worker", MESSAGES_MAX, move |context: &Context<Self>| {
             let own = context.address();
             let reports = to_coordinator.get_or_init(|| Reports {
@@ -176,17 +177,16 @@ impl WorkerActor {
                 stored: own.mailbox(),
             });
             Self {
-                idle_threads: options.threads,
+                state: WorkerState::new(options.threads, options.memory_bytes_max),
+                memory: options.budget.map(MemoryWatch::new),
                 options: options.clone(),
                 incarnation,
                 foreman: foreman.clone(),
                 reports: reports.clone(),
-                leases: leases.clone(),
-                waiting: VecDeque::new(),
-                running: HashMap::new(),
-                unreported: Vec::new(),
+                threads: threads.clone(),
                 suspects: suspects.clone(),
                 withdrawing: Vec::new(),
+                exhausted: VecDeque::new(),
             }
         });
         drop(address.mailbox::<Rejoin>().try_tell(Rejoin));
@@ -194,57 +194,59 @@ impl WorkerActor {
         Ok(address)
     }
 
-    /// Starts what threads and memory allow.
-    fn admit(&mut self) {
-        let mut used: u64 = self.running.values().map(|(_, bytes)| bytes).sum();
-        while self.idle_threads > 0
-            && let Some(lease) = self.waiting.front()
-        {
-            let predicted = lease.partition.bytes.saturating_mul(PREDICTED_BYTES_PER_FILE_BYTE);
-            if used > 0 && used + predicted > self.options.memory_bytes_max {
-                return;
+    /// Carries out what the state machine wants.
+    fn act(&mut self) {
+        while let Some(action) = self.state.poll_action() {
+            match action {
+                Action::Start(leases) => {
+                    if let Err(TrySendError::Full(leases) | TrySendError::Disconnected(leases)) =
+                        self.threads.try_send(leases)
+                    {
+                        self.state.not_started(leases);
+                    }
+                }
+                Action::Report(tasks) => {
+                    let (worker, load) = (self.options.name.clone(), self.state.load());
+                    let incarnation = self.incarnation;
+                    let ended = Ended { worker, incarnation, load, tasks };
+                    if let Err(full) = self.foreman.ended.try_tell(ended) {
+                        // The next heartbeat tries again.
+                        self.state.unsent(full.0.tasks);
+                        break;
+                    }
+                }
             }
-            let Some(lease) = self.waiting.pop_front() else { return };
-            self.running.insert(lease.key, (lease.token(), predicted));
-            used += predicted;
-            self.idle_threads -= 1;
-            if let Err(TrySendError::Full(lease) | TrySendError::Disconnected(lease)) =
-                self.leases.try_send(lease)
-            {
-                // Threads of before a restart are still at work.
-                self.running.remove(&lease.key);
-                self.waiting.push_front(lease);
-                self.idle_threads = 0;
-            }
+        }
+        if self.state.has_left() {
+            self.withdrawing.drain(..).for_each(|reply| reply.send(()));
         }
     }
 
-    fn report(&mut self) {
-        while !self.unreported.is_empty() {
-            let count = self.unreported.len().min(GRANT_MAX);
-            let tasks = self.unreported.drain(..count).collect();
-            let ended = Ended { worker: self.options.name.clone(), tasks };
-            if let Err(full) = self.foreman.ended.try_tell(ended) {
-                // The next heartbeat tries again.
-                let rest = std::mem::replace(&mut self.unreported, full.0.tasks);
-                self.unreported.extend(rest);
-                return;
-            }
-        }
-        if self.running.is_empty() {
-            self.withdrawing.drain(..).for_each(|reply| reply.send(()));
+    /// Looks at the memory of this process.
+    fn look_at_memory(&mut self) {
+        let Some(watch) = &mut self.memory else { return };
+        let Some(resident) = resident_bytes(std::process::id()) else { return };
+        let advice = watch.advise(clock::now(), resident);
+        self.state.advise(advice);
+        if advice == MemoryAdvice::Restart {
+            self.exhausted.drain(..).for_each(|reply| reply.send(()));
         }
     }
 }
 
 impl Handler<Grant> for WorkerActor {
     fn handle(&mut self, grant: Grant, reply: Reply<Grant>, _: &Context<Self>) {
-        self.waiting.extend(grant.leases);
+        self.state.granted(grant.leases);
         reply.send(());
-        if !self.withdrawing.is_empty() {
-            self.give_back();
-        }
-        self.admit();
+        self.act();
+    }
+}
+
+impl Handler<Recall> for WorkerActor {
+    fn handle(&mut self, recall: Recall, reply: Reply<Recall>, _: &Context<Self>) {
+        self.state.recalled(recall.count);
+        reply.send(());
+        self.act();
     }
 }
 
@@ -253,48 +255,42 @@ impl Handler<Withdraw> for WorkerActor {
         let (worker, incarnation) = (self.options.name.clone(), self.incarnation);
         drop(self.foreman.leaves.try_tell(Leave { worker, incarnation }));
         self.withdrawing.push(reply);
-        self.give_back();
+        self.state.leave();
+        self.act();
     }
 }
 
-impl WorkerActor {
-    /// Gives back what is not started.
-    fn give_back(&mut self) {
-        let unstarted = self.waiting.drain(..).map(|lease| (lease.token(), TaskEnd::Returned));
-        self.unreported.extend(unstarted);
-        self.report();
+impl Handler<AwaitExhaustion> for WorkerActor {
+    fn handle(&mut self, _: AwaitExhaustion, reply: Reply<AwaitExhaustion>, _: &Context<Self>) {
+        self.exhausted.retain(Reply::is_awaited);
+        self.exhausted.push_back(reply);
     }
 }
 
 impl Handler<Computed> for WorkerActor {
     fn handle(&mut self, computed: Computed, _: Reply<Computed>, _: &Context<Self>) {
-        self.idle_threads += 1;
-        if let Some((_, bytes)) = self.running.get_mut(&computed.token.key) {
-            *bytes = computed.bytes as u64;
-        }
-        self.admit();
+        self.state.computed(computed.tasks, computed.thread_free);
+        self.act();
     }
 }
 
 impl Handler<Stored> for WorkerActor {
     fn handle(&mut self, stored: Stored, _: Reply<Stored>, _: &Context<Self>) {
-        self.running.remove(&stored.token.key);
-        self.unreported.push((stored.token, stored.end));
-        self.report();
-        self.admit();
+        self.state.stored(stored.token, stored.end);
+        self.act();
     }
 }
 
 impl Handler<Beat> for WorkerActor {
     fn handle(&mut self, _: Beat, _: Reply<Beat>, context: &Context<Self>) {
-        self.report();
-        let waiting = self.waiting.iter().map(Lease::token);
-        let running = self.running.values().map(|(token, _)| *token).chain(waiting).collect();
+        self.look_at_memory();
+        self.act();
         let (worker, incarnation) = (self.options.name.clone(), self.incarnation);
+        let (load, running) = (self.state.load(), self.state.held());
         let heartbeats = self.foreman.heartbeats.clone();
         let rejoin = context.address().mailbox::<Rejoin>();
         self.reports.waiter.spawn(async move {
-            let beat = Heartbeat { worker, incarnation, running };
+            let beat = Heartbeat { worker, incarnation, load, running };
             if let Ok(false) = heartbeats.ask(beat, FOREMAN_DEADLINE).await {
                 let _ = rejoin.tell(Rejoin).await;
             }
@@ -304,17 +300,15 @@ impl Handler<Beat> for WorkerActor {
 
 impl Handler<Rejoin> for WorkerActor {
     fn handle(&mut self, _: Rejoin, _: Reply<Rejoin>, context: &Context<Self>) {
-        // What was leased to an unknown worker is leased to another by now.
-        self.waiting.clear();
-        let credits = (self.options.threads + PREFETCH).saturating_sub(self.running.len());
+        self.state.forgotten();
         let (worker, incarnation) = (self.options.name.clone(), self.incarnation);
-        let credits = u32::try_from(credits).unwrap_or(u32::MAX);
+        let load = self.state.load();
         let joins = self.foreman.joins.clone();
-        let grants = context.address().mailbox();
+        let (grants, recalls) = (context.address().mailbox(), context.address().mailbox());
         let suspects = std::mem::take(&mut self.suspects);
         let suspects = suspects.into_iter().map(|suspect| suspect.task).collect();
         self.reports.waiter.spawn(async move {
-            let join = Join { worker, incarnation, credits, grants, suspects };
+            let join = Join { worker, incarnation, load, grants, recalls, suspects };
             let _ = joins.ask(join, FOREMAN_DEADLINE).await;
         });
     }

@@ -1,20 +1,54 @@
 //! The bounded pool of threads that compute. They may block; they never poll sockets.
 
+use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
 
 use mspass_core::process::runner::panic_text;
 use mspass_io::store::Database;
 
 use super::actor::{Computed, Stored};
 use super::slate::{Pen, Slate};
+use super::state::Finished;
+use crate::clock;
 use crate::db_proxy::ProxyStore;
+use crate::db_proxy::messages::Save;
 use crate::error::Result;
 use crate::foreman::lease::{FailureClass, Lease, TaskEnd, Token};
 use crate::mailbox::Mailbox;
 use crate::runtime::{Waiter, spawn_thread};
+use crate::workflow::partition::Partition;
 use crate::workflow::stage::{Bench, Stage, StageFault, TaskOutput};
+use crate::workflow::tally::Tally;
+
+/// How long a thread keeps to itself what it has done of a chunk.
+const REPORT_PAUSE: Duration = Duration::from_millis(5);
+
+/// What a worker does with its tasks: the workflow of an archive ([`Stage`]), or any other work
+/// that a partition names.
+pub trait Runner: Send + Sync + fmt::Debug + 'static {
+    /// Name of the job.
+    fn job(&self) -> &str;
+
+    /// Does one task; called on a compute thread, which it may block.
+    ///
+    /// # Errors
+    /// [`StageFault::Store`] when it may do better another time, [`StageFault::Broken`] when it
+    /// may break again. Bad data are no error: they die, and are counted.
+    fn run(&self, partition: &Partition, bench: &mut Bench) -> Result<TaskOutput, StageFault>;
+}
+
+impl Runner for Stage {
+    fn job(&self) -> &str {
+        Self::job(self)
+    }
+
+    fn run(&self, partition: &Partition, bench: &mut Bench) -> Result<TaskOutput, StageFault> {
+        Self::run(self, partition, bench)
+    }
+}
 
 /// Where computed tasks are reported.
 #[derive(Clone, Debug)]
@@ -29,26 +63,27 @@ pub(super) struct Reports {
 /// is set before the first lease is sent.
 pub(super) fn start(
     threads: usize,
-    stage: &Arc<Stage>,
+    runner: &Arc<impl Runner>,
     store: &ProxyStore,
     slate: &Arc<Slate>,
     reports: &Arc<OnceLock<Reports>>,
-) -> Result<SyncSender<Lease>> {
+) -> Result<SyncSender<Vec<Lease>>> {
     let (leases, when_leased) = sync_channel(threads);
     let queue = Arc::new(Mutex::new(when_leased));
     for number in 0..threads {
-        let (queue, stage, reports) = (Arc::clone(&queue), Arc::clone(stage), Arc::clone(reports));
-        let (database, pen) = (store.database(), slate.pen(number));
+        let (queue, runner) = (Arc::clone(&queue), Arc::clone(runner));
+        let (reports, pen) = (Arc::clone(reports), slate.pen(number));
+        let database = store.database();
         spawn_thread(&format!("compute-{number}"), move || {
-            work(&queue, &stage, &database, &pen, &reports);
+            work(&queue, &*runner, &database, &pen, &reports);
         })?;
     }
     Ok(leases)
 }
 
 fn work(
-    queue: &Mutex<Receiver<Lease>>,
-    stage: &Stage,
+    queue: &Mutex<Receiver<Vec<Lease>>>,
+    runner: &impl Runner,
     database: &Database,
     pen: &Pen,
     reports: &OnceLock<Reports>,
@@ -56,50 +91,92 @@ fn work(
     let new_bench = || Bench::new(database.clone()).noting_on(pen.clone());
     let mut bench = new_bench();
     loop {
-        let lease = queue.lock().unwrap_or_else(PoisonError::into_inner).recv();
-        let Ok(lease) = lease else { return };
-        pen.begin(stage.job(), lease.key);
-        let run = catch_unwind(AssertUnwindSafe(|| stage.run(&lease.partition, &mut bench)));
-        let result = run.unwrap_or_else(|panic| {
-            bench = new_bench();
-            let text = panic_text(panic.as_ref());
-            Err(StageFault::Broken(format!("the task panicked outside its steps: {text}")))
-        });
-        pen.end();
-        if let Some(reports) = reports.get() {
-            reports.report(lease.token(), result);
+        let leases = queue.lock().unwrap_or_else(PoisonError::into_inner).recv();
+        let (Ok(leases), Some(reports)) = (leases, reports.get()) else { return };
+        let mut chunk = Chunk::begin(reports);
+        for lease in leases {
+            pen.begin(runner.job(), lease.key);
+            let run = catch_unwind(AssertUnwindSafe(|| runner.run(&lease.partition, &mut bench)));
+            let result = run.unwrap_or_else(|panic| {
+                bench = new_bench();
+                let text = panic_text(panic.as_ref());
+                Err(StageFault::Broken(format!("the task panicked outside its steps: {text}")))
+            });
+            pen.end();
+            chunk.add(lease.token(), result);
         }
+        chunk.tell(true);
     }
 }
 
-impl Reports {
-    /// Frees the thread at once and has the output stored meanwhile.
-    fn report(&self, token: Token, result: Result<TaskOutput, StageFault>) {
-        let (bytes, output) = match result {
-            Ok(TaskOutput { tally, save }) => (save.blob_bytes(), Ok((tally, save))),
-            Err(fault) => (0, Err(fault)),
-        };
-        let Self { computed, stored, store, .. } = self.clone();
-        self.waiter.spawn(async move {
-            if computed.tell(Computed { token, bytes }).await.is_err() {
-                return;
+/// What a thread has done of what it was given.
+struct Chunk<'a> {
+    reports: &'a Reports,
+    tasks: Vec<Finished>,
+    told: Instant,
+    /// When the task in work began.
+    began: Instant,
+}
+
+impl<'a> Chunk<'a> {
+    fn begin(reports: &'a Reports) -> Self {
+        let now = clock::now();
+        Self { reports, tasks: Vec::new(), told: now, began: now }
+    }
+
+    fn add(&mut self, token: Token, result: Result<TaskOutput, StageFault>) {
+        let now = clock::now();
+        let micros = now.saturating_duration_since(self.began).as_micros();
+        let micros = u64::try_from(micros).unwrap_or(u64::MAX);
+        self.began = now;
+        let (bytes, end) = match result {
+            Ok(TaskOutput { tally, save }) if save.is_empty() => {
+                (0, Some(TaskEnd::Done(Box::new(tally))))
             }
-            let end = match output {
-                Ok((tally, save)) => match store.save(save).await {
-                    Ok(()) => TaskEnd::Done(Box::new(tally)),
-                    Err(error) => {
-                        let reason = error.to_string();
-                        TaskEnd::Failed { class: FailureClass::Transient, reason }
-                    }
-                },
-                Err(StageFault::Store(reason)) => {
-                    TaskEnd::Failed { class: FailureClass::Transient, reason }
-                }
-                Err(StageFault::Broken(reason)) => {
-                    TaskEnd::Failed { class: FailureClass::Poison, reason }
-                }
+            Ok(TaskOutput { tally, save }) => {
+                let bytes = save.blob_bytes() as u64;
+                self.reports.store(token, tally, save);
+                (bytes, None)
+            }
+            Err(fault) => (0, Some(failed(fault))),
+        };
+        self.tasks.push(Finished { token, bytes, micros, end });
+        if now.saturating_duration_since(self.told) > REPORT_PAUSE {
+            self.tell(false);
+            self.told = now;
+        }
+    }
+
+    fn tell(&mut self, thread_free: bool) {
+        let computed = Computed { tasks: std::mem::take(&mut self.tasks), thread_free };
+        let mailbox = &self.reports.computed;
+        let Err(full) = mailbox.try_tell(computed) else { return };
+        let mailbox = mailbox.clone();
+        self.reports.waiter.spawn(async move {
+            let _ = mailbox.tell(full.0).await;
+        });
+    }
+}
+
+fn failed(fault: StageFault) -> TaskEnd {
+    let (class, reason) = match fault {
+        StageFault::Store(reason) => (FailureClass::Transient, reason),
+        StageFault::Refused(reason) => (FailureClass::Mendable, reason),
+        StageFault::Broken(reason) => (FailureClass::Panic, reason),
+    };
+    TaskEnd::Failed { class, reason }
+}
+
+impl Reports {
+    /// Has an output stored while the thread goes on.
+    fn store(&self, token: Token, tally: Tally, save: Save) {
+        let Self { stored, store, .. } = self.clone();
+        self.waiter.spawn(async move {
+            let end = match store.save(save).await {
+                Ok(()) => TaskEnd::Done(Box::new(tally)),
+                Err(error) => failed(error.into()),
             };
-            let _ = stored.tell(Stored { token, bytes, end }).await;
+            let _ = stored.tell(Stored { token, end }).await;
         });
     }
 }

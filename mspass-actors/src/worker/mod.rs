@@ -5,8 +5,9 @@ mod compute;
 pub mod memory;
 pub mod pieces;
 pub mod slate;
+pub mod state;
 
 pub use actor::{
-    HEARTBEAT, MESSAGES_MAX, PREDICTED_BYTES_PER_FILE_BYTE, PREFETCH, ToForeman, Withdraw,
-    WorkerActor, WorkerOptions,
+    AwaitExhaustion, HEARTBEAT, MESSAGES_MAX, ToForeman, Withdraw, WorkerActor, WorkerOptions,
 };
+pub use compute::Runner;

@@ -76,6 +76,8 @@ impl Bench {
 pub enum StageFault {
     /// A store did not answer.
     Store(String),
+    /// A store refused in a way that a person can mend: its disk is full, say.
+    Refused(String),
     /// The task broke outside its steps.
     Broken(String),
 }
@@ -89,7 +91,12 @@ impl StageFault {
 
 impl From<mspass_io::Error> for StageFault {
     fn from(error: mspass_io::Error) -> Self {
-        Self::Store(error.to_string())
+        match error {
+            mspass_io::Error::Disk { .. } | mspass_io::Error::Refused(_) => {
+                Self::Refused(error.to_string())
+            }
+            other => Self::Store(other.to_string()),
+        }
     }
 }
 

@@ -5,12 +5,13 @@ use std::path::Path;
 use std::time::Duration;
 
 use mspass_actors::db_proxy::ProxyStore;
-use mspass_actors::foreman::JobStatus;
 use mspass_actors::foreman::lease::JobSpec;
+use mspass_actors::foreman::{AskDeadLetters, DeadLetter, JobStatus, Requeue};
 use mspass_actors::mailbox::{MailError, Mailbox};
 use mspass_actors::runtime::Waiter;
+use mspass_actors::workflow::partition::TaskKey;
 
-use super::find::{SCHEDULER, await_role_within, follow_store};
+use super::find::{FOREMAN, SCHEDULER, await_role_within, follow_store};
 use super::messages::{
     AskCluster, AskProgress, ClusterStatus, DrainJob, JobRequest, Progress, Refusal, Submit,
 };
@@ -194,6 +195,24 @@ impl Line<'_> {
             interrupt.pause(POLL);
         }
     }
+}
+
+/// Tasks queued anew, and those still set aside, of the present job.
+pub(super) async fn dead_letters(
+    node: mspass_actors::node::Node,
+    settings: Settings,
+    requeue: Option<Vec<TaskKey>>,
+) -> std::result::Result<(u64, Vec<DeadLetter>), String> {
+    let peer = super::find::reach(&node, &settings, Role::Scheduler).await?;
+    let asked = async {
+        let mut requeued = 0;
+        if let Some(keys) = requeue {
+            requeued = peer.lookup(FOREMAN).await?.ask(Requeue(keys), DEADLINE).await?;
+        }
+        let letters = peer.lookup(FOREMAN).await?.ask(AskDeadLetters, DEADLINE).await?;
+        Ok((requeued, letters))
+    };
+    asked.await.map_err(|error: MailError| error.to_string())
 }
 
 /// The state of a running cluster.

@@ -20,7 +20,9 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use mspass_actors::clock;
+use mspass_actors::foreman::DeadLetter;
 use mspass_actors::security::{Secret, Token};
+use mspass_actors::workflow::partition::TaskKey;
 use mspass_io::store::Database;
 
 use crate::desktop::{DesktopOptions, program};
@@ -167,6 +169,26 @@ pub fn ask_status(workdir: &Path, options: &ClusterOptions) -> Result<ClusterSta
     status
         .unwrap_or_else(|| Err("this process ends".into()))
         .map_err(|reason| failed(format!("no cluster answers in {}: {reason}", workdir.display())))
+}
+
+/// The tasks of the present job that are set aside because they kept breaking workers. With
+/// `requeue`, those named there, or all when it names none, are queued anew, and only what is then
+/// left is returned.
+///
+/// # Errors
+/// [`Error::Cluster`] when no cluster answers, or it has no job.
+pub fn dead_letters(
+    workdir: &Path,
+    options: &ClusterOptions,
+    requeue: Option<Vec<TaskKey>>,
+) -> Result<(u64, Vec<DeadLetter>)> {
+    let settings = existing(workdir, options)?;
+    let member = connect(&settings, Role::Frontend, &format!("letters-{:x}", incarnation()))?;
+    let asked = driver::dead_letters(member.node.clone(), settings, requeue);
+    let letters = member.runtime.waiter().wait(asked);
+    letters
+        .unwrap_or_else(|| Err("this process ends".into()))
+        .map_err(|reason| failed(format!("no job runs in {}: {reason}", workdir.display())))
 }
 
 /// What opens `/status` at the frontend of a cluster that was started before.

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use mspass_actors::db_proxy::ProxyStore;
 use mspass_actors::foreman::lease::{AskJob, Ended, Heartbeat, JobSpec, Join, Leave};
-use mspass_actors::foreman::{AskStatus, Drain, ForemanActor, JobStatus};
+use mspass_actors::foreman::{AskDeadLetters, AskStatus, Drain, ForemanActor, JobStatus, Requeue};
 use mspass_actors::job::{self, Driver};
 use mspass_actors::mailbox::{Address, Context, Handler, MailError, Mailbox, Reply, start};
 use mspass_actors::node::Node;
@@ -137,6 +137,8 @@ impl Desk {
         self.node.register(FOREMAN, foreman.mailbox::<Heartbeat>());
         self.node.register(FOREMAN, foreman.mailbox::<Ended>());
         self.node.register(FOREMAN, foreman.mailbox::<Leave>());
+        self.node.register(FOREMAN, foreman.mailbox::<AskDeadLetters>());
+        self.node.register(FOREMAN, foreman.mailbox::<Requeue>());
     }
 
     fn waiter(&self) -> Waiter {

@@ -8,8 +8,9 @@ use std::time::Duration;
 use mspass_actors::foreman::lease::{AskJob, JobSpec};
 use mspass_actors::mailbox::{Address, MailError};
 use mspass_actors::node::Peer;
+use mspass_actors::worker::memory::Budget;
 use mspass_actors::worker::slate::{Slate, Suspect};
-use mspass_actors::worker::{ToForeman, Withdraw, WorkerActor, WorkerOptions};
+use mspass_actors::worker::{AwaitExhaustion, ToForeman, Withdraw, WorkerActor, WorkerOptions};
 
 use super::find::{FOREMAN, await_role, follow_store};
 use super::node::{Member, connect};
@@ -25,6 +26,8 @@ use crate::process::{ChildSpec, KeptWorker, MemoryLimit, RestartLimits, keep_wor
 const LOOK: Duration = Duration::from_millis(200);
 /// How long the scheduler may take to answer.
 const DEADLINE: Duration = Duration::from_secs(10);
+/// Longer than any job.
+const JOB_MAX: Duration = Duration::from_secs(365 * 86_400);
 /// How long a worker that leaves may work on what it has begun.
 pub(super) const DRAIN_MAX: Duration = Duration::from_secs(60);
 /// Exit code of a worker process that wants to be started again: its scheduler is gone, or another
@@ -136,10 +139,12 @@ fn work(
     let peer = scheduler.clone();
     let foreman = waiter.wait(async move { ToForeman::lookup(&peer, FOREMAN).await });
     let Some(Ok(foreman)) = foreman else { return Ok(AGAIN) };
+    let budget = Budget::find(settings.memory_limit, settings.workers);
     let options = WorkerOptions {
         name: name.to_owned(),
         threads,
         memory_bytes_max: settings.memory_limit.map_or(WORKER_MEMORY_BYTES, |bytes| bytes / 4),
+        budget: Some(budget.bytes),
     };
     let worker = WorkerActor::start(&member.runtime, &options, &stage, &store, &foreman, slate)?;
     let stopped = interrupt.clone();
@@ -147,6 +152,10 @@ fn work(
         tokio::select! {
             () = stopped.come() => leave(&worker).await,
             () = changed(&scheduler, &spec) => AGAIN,
+            () = exhausted(&worker) => {
+                leave(&worker).await;
+                AGAIN
+            }
         }
     });
     Ok(code.unwrap_or(1))
@@ -173,6 +182,14 @@ async fn changed(scheduler: &Peer, spec: &JobSpec) {
             return;
         }
     }
+}
+
+/// Waits until this process takes so much memory that it should be started anew.
+async fn exhausted(worker: &Address<WorkerActor>) {
+    if worker.mailbox().ask(AwaitExhaustion, JOB_MAX).await.is_err() {
+        std::future::pending::<()>().await;
+    }
+    tracing::warn!("this worker process is close to its memory limit and is started anew");
 }
 
 /// Returns what is not begun, ends what is, and goes.

@@ -4,6 +4,7 @@ use std::io::Write;
 use std::path::PathBuf;
 
 use super::failure::Failure;
+use super::letters;
 use crate::cluster::{Part, Workflows, keep_up, play_part};
 use crate::options::ClusterOptions;
 
@@ -30,6 +31,9 @@ enum Command {
     Local(PartArguments),
     /// Play the roles named by --role in a cluster
     Node(PartArguments),
+    /// Show the tasks that are set aside because they kept breaking workers, or queue them anew
+    #[command(after_help = LETTERS_HELP)]
+    DeadLetters(letters::Arguments),
 }
 
 #[derive(Debug, clap::Args)]
@@ -54,10 +58,19 @@ struct PartArguments {
     worker_child: Option<String>,
 }
 
+const LETTERS_HELP: &str = "\
+Examples:
+  mspass cluster dead-letters --workdir run1                    what is set aside, and why
+  mspass cluster dead-letters --workdir run1 --requeue          try all of it again
+  mspass cluster dead-letters --workdir run1 --requeue KEY KEY  try these again
+
+Exit codes: 0 done; 1 no job runs there; 2 bad input.";
+
 pub(super) fn run(arguments: Arguments, out: &mut dyn Write) -> Result<u8, Failure> {
     let (part, local) = match arguments.command {
         Command::Local(part) => (part, true),
         Command::Node(part) => (part, false),
+        Command::DeadLetters(arguments) => return letters::run(&arguments, out),
     };
     let part = Part {
         workdir: part.workdir,

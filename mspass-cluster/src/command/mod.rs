@@ -10,6 +10,7 @@ mod diff;
 mod failure;
 mod find;
 mod index;
+mod letters;
 mod plot;
 mod read;
 mod status;

@@ -80,11 +80,14 @@ fn job(progress: &Progress) -> String {
                 (Some(reason), ..) => format!("failed: {reason}"),
                 (None, true, _) => "finished".to_owned(),
                 (None, false, true) => "drained".to_owned(),
-                (None, false, false) => "running".to_owned(),
+                (None, false, false) => match status.stalled_seconds {
+                    Some(seconds) => format!("stalled: no worker for {seconds} s"),
+                    None => "running".to_owned(),
+                },
             };
             format!(
                 "{phase}, {} data = {} live + {} dead + {} aborted, {} of {} read, {} tasks known, \
-                 {} workers",
+                 {} set aside, {} workers",
                 totals.entered,
                 totals.live,
                 totals.dead,
@@ -92,6 +95,7 @@ fn job(progress: &Progress) -> String {
                 bytes(totals.bytes_read),
                 bytes(*total),
                 status.tasks_waiting,
+                status.set_aside,
                 status.workers
             )
         }

@@ -52,7 +52,10 @@ impl Bar {
         self.0.set_length(bytes_total.max(totals.bytes_read));
         self.0.set_position(totals.bytes_read);
         let lost = totals.dead + totals.aborted;
-        self.0.set_message(format!("{} data, {lost} dead or aborted", totals.entered));
+        self.0.set_message(match status.stalled_seconds {
+            Some(seconds) => format!("stalled: no worker for {seconds} s"),
+            None => format!("{} data, {lost} dead or aborted", totals.entered),
+        });
     }
 
     pub(super) fn clear(&self) {

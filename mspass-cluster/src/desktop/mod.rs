@@ -169,6 +169,7 @@ impl<'a> Job<'a> {
         }
         self.tell(&report, status.finished.then_some(page.as_path()));
         match (&status.failure, exit_code) {
+            (Some(reason), _) if status.mendable => Err(Error::Stopped(reason.clone())),
             (Some(reason), _) => Err(Error::Failed(reason.clone())),
             (None, _) if status.finished => Ok(0),
             (None, code) => Ok((*code).unwrap_or(1)),

@@ -120,7 +120,9 @@ impl EmbeddedCluster {
             loop {
                 let status = driver.status()?;
                 if let Some(reason) = status.failure {
-                    return Err(Error::Failed(reason));
+                    let mendable = status.mendable;
+                    let end = if mendable { Error::Stopped } else { Error::Failed };
+                    return Err(end(reason));
                 }
                 if status.finished || status.drained {
                     return Ok(status);

@@ -81,6 +81,7 @@ impl LocalCluster {
                 name: format!("worker-{number}"),
                 threads,
                 memory_bytes_max: WORKER_MEMORY_BYTES / workers.len().max(1) as u64,
+                budget: None,
             };
             let slate = (Slate::in_memory(threads), Vec::new());
             WorkerActor::start(&self.runtime, &options, stage, &self.store, &to_foreman, slate)?;

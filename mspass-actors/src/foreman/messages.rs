@@ -1,0 +1,114 @@
+//! What a job's driver, its callers and the cluster's status say to a foreman.
+
+use serde::{Deserialize, Serialize};
+
+use super::lease::WorkerName;
+use super::task::DeadLetter;
+use crate::mailbox::Message;
+use crate::workflow::partition::{Partition, TaskKey};
+use crate::workflow::tally::Tally;
+
+/// More tasks; answered when there is room for more.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Offer {
+    /// Parts of the input not done yet.
+    pub partitions: Vec<Partition>,
+    /// What the tasks brought that an earlier run did.
+    pub taken_over: Tally,
+    /// Tasks that an earlier run set aside.
+    pub set_aside: Vec<DeadLetter>,
+    /// Whether these are the last.
+    pub last: bool,
+}
+
+/// The source cannot be read on: the job ends.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct SourceFailed(pub String);
+
+/// Asks where the job stands.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub struct AskStatus;
+
+/// Asks the foreman to lease nothing more.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub struct Drain;
+
+/// Where a job stands.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct JobStatus {
+    /// All is done, and journaled.
+    pub finished: bool,
+    /// Nothing runs and nothing more is leased.
+    pub drained: bool,
+    /// Why it cannot go on.
+    pub failure: Option<String>,
+    /// Whether a person can mend that: a disk is full, say.
+    pub mendable: bool,
+    /// Counts of the whole job, earlier runs included.
+    pub totals: Tally,
+    /// Data taken over from earlier runs.
+    pub resumed: u64,
+    /// Tasks known and not done.
+    pub tasks_waiting: usize,
+    /// Workers known.
+    pub workers: usize,
+    /// Tasks that are set aside because they kept breaking workers; each counts as one aborted
+    /// datum.
+    pub set_aside: u64,
+    /// How long there has been work and no worker, seconds, once that is longer than
+    /// [`STALL_GRACE`](super::state::STALL_GRACE).
+    pub stalled_seconds: Option<u64>,
+}
+
+/// Asks for one task to be done before all others; answered when it ended for good.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Do(pub Partition);
+
+/// How a task ended for good.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub enum Outcome {
+    /// It is done and its outputs are stored.
+    Done(Box<Tally>),
+    /// It kept breaking workers; what happened last.
+    SetAside(String),
+    /// It was not begun; why.
+    Refused(String),
+}
+
+/// Asks for the tasks that are set aside.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub struct AskDeadLetters;
+
+/// Queues tasks anew that were set aside: these, or all when none is named; answered with how many.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Requeue(pub Vec<TaskKey>);
+
+/// The mailbox of a worker is gone.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct WorkerGone {
+    pub(super) worker: WorkerName,
+    pub(super) incarnation: u64,
+}
+
+/// Looks at the clock.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub(super) struct Tick;
+
+macro_rules! message {
+    ($type:ty, $name:literal, $reply:ty) => {
+        impl Message for $type {
+            const TYPE: &'static str = $name;
+            type Reply = $reply;
+        }
+    };
+}
+message!(Offer, "mspass.foreman.offer", ());
+message!(SourceFailed, "mspass.foreman.source_failed", ());
+message!(AskStatus, "mspass.foreman.status", JobStatus);
+message!(Drain, "mspass.foreman.drain", ());
+message!(Do, "mspass.foreman.do", Outcome);
+message!(AskDeadLetters, "mspass.foreman.dead_letters", Vec<DeadLetter>);
+message!(Requeue, "mspass.foreman.requeue", u64);
+message!(WorkerGone, "mspass.foreman.worker_gone", ());
+message!(Tick, "mspass.foreman.tick", ());

@@ -1,0 +1,325 @@
+//! Whole histories of a foreman, its workers, their links, a journal and a store, without clocks,
+//! threads or sockets: everything follows from a seed.
+//!
+//! The minds are those of the real actors ([`Foreman`], [`WorkerState`]); the world around them
+//! delays, loses and repeats messages, breaks links, kills processes with everything in them, fails
+//! to store, and forgets what a journal had not flushed. A history is good when the job ends and
+//! every task is done exactly once, with its output in the store, or set aside with a reason.
+
+mod scheduler;
+mod worker;
+
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::time::{Duration, Instant};
+
+use bson::oid::ObjectId;
+use mspass_actors::foreman::lease::{Lease, Load, TaskEnd, Token};
+use mspass_actors::workflow::partition::{Partition, TaskKey};
+
+use scheduler::Scheduler;
+use worker::Worker;
+
+/// Events after which a history is thought never to end.
+const EVENTS_MAX: u64 = 2_000_000;
+
+/// A small generator of pseudo-random numbers (splitmix64).
+pub(crate) struct Dice(u64);
+
+impl Dice {
+    pub(crate) fn roll(&mut self, below: u64) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        (z ^ (z >> 31)) % below
+    }
+
+    fn chance(&mut self, permille: u64) -> bool {
+        self.roll(1000) < permille
+    }
+}
+
+/// Part number `number` of an archive that has never been.
+pub(crate) fn partition(number: u64) -> Partition {
+    let mut id = [0; 12];
+    id[..8].copy_from_slice(&number.to_be_bytes());
+    Partition {
+        file: ObjectId::from_bytes(id),
+        version: 1,
+        foff_first: 0,
+        foff_last: u64::MAX,
+        samples: None,
+        bytes: 1 + number % 5,
+        first_of_file: true,
+    }
+}
+
+/// What a task does to whoever does it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Nature {
+    Healthy,
+    /// It panics outside its steps.
+    Panics,
+    /// It kills the process.
+    Kills,
+}
+
+enum ToForeman {
+    Join { name: String, incarnation: u64, load: Load, suspects: Vec<TaskKey> },
+    Beat { name: String, incarnation: u64, load: Load, running: Vec<Token> },
+    Ended { name: String, incarnation: u64, load: Load, tasks: Vec<(Token, TaskEnd)> },
+    Leave { name: String, incarnation: u64 },
+}
+
+enum ToWorker {
+    Grant(Vec<Lease>),
+    Recall(u32),
+    Unknown,
+}
+
+enum Event {
+    ToForeman {
+        worker: usize,
+        link: u64,
+        message: ToForeman,
+    },
+    ToWorker {
+        worker: usize,
+        link: u64,
+        message: ToWorker,
+    },
+    /// A thread ends the first of these tasks and goes on with the others.
+    Compute {
+        worker: usize,
+        life: u64,
+        leases: VecDeque<Lease>,
+    },
+    Stored {
+        worker: usize,
+        life: u64,
+        token: Token,
+        end: TaskEnd,
+    },
+    Beat {
+        worker: usize,
+        life: u64,
+    },
+    StartWorker {
+        worker: usize,
+    },
+    StartScheduler,
+    Tick {
+        life: u64,
+    },
+    Flush {
+        life: u64,
+    },
+    /// The foreman notices that a link is gone.
+    Gone {
+        life: u64,
+        name: String,
+        incarnation: u64,
+    },
+    Trouble,
+}
+
+/// What a history was like.
+#[derive(Debug, Default)]
+pub(crate) struct History {
+    pub(crate) tasks: u64,
+    pub(crate) set_aside: u64,
+    pub(crate) events: u64,
+    pub(crate) kills: u64,
+    pub(crate) recalls: u64,
+}
+
+struct World {
+    dice: Dice,
+    began: Instant,
+    now: Duration,
+    mail: BTreeMap<(Duration, u64), Event>,
+    sent: u64,
+    natures: HashMap<TaskKey, Nature>,
+    tasks: u64,
+    scheduler: Scheduler,
+    workers: Vec<Worker>,
+    /// Outputs stored.
+    store: HashSet<TaskKey>,
+    /// How likely troubles are, in permille of the occasions.
+    harshness: u64,
+    calm_from: Duration,
+    history: History,
+}
+
+/// Lives through one history.
+///
+/// # Errors
+/// What went wrong, in one sentence.
+pub(crate) fn live(seed: u64) -> Result<History, String> {
+    let mut world = World::new(seed);
+    let result = world.run();
+    result.map(|()| world.history).map_err(|fault| format!("seed {seed}: {fault}"))
+}
+
+impl World {
+    fn new(seed: u64) -> Self {
+        let mut dice = Dice(seed);
+        let tasks = 1 + dice.roll(120);
+        let natures = (0..tasks).map(|number| {
+            let nature = match dice.roll(100) {
+                0 => Nature::Kills,
+                1 => Nature::Panics,
+                _ => Nature::Healthy,
+            };
+            (partition(number).key(), nature)
+        });
+        let natures = natures.collect();
+        let workers = 1 + dice.roll(4);
+        let harshness = if dice.roll(4) == 0 { 0 } else { 1 + dice.roll(40) };
+        let calm_from = Duration::from_secs(20 + dice.roll(100));
+        let mut world = Self {
+            dice,
+            began: epoch(),
+            now: Duration::ZERO,
+            mail: BTreeMap::new(),
+            sent: 0,
+            natures,
+            tasks,
+            scheduler: Scheduler::default(),
+            workers: Vec::new(),
+            store: HashSet::new(),
+            harshness,
+            calm_from,
+            history: History { tasks, ..History::default() },
+        };
+        world.after(0, Event::StartScheduler);
+        (0..workers).for_each(|_| world.add_worker());
+        world.after(500, Event::Trouble);
+        world
+    }
+
+    fn time(&self) -> Instant {
+        self.began + self.now
+    }
+
+    fn after(&mut self, millis: u64, event: Event) {
+        let at = self.now + Duration::from_millis(millis);
+        self.at(at, event);
+    }
+
+    fn at(&mut self, at: Duration, event: Event) {
+        self.sent += 1;
+        self.mail.insert((at, self.sent), event);
+    }
+
+    /// Whether a trouble happens; in the end there are none, so that every job can end.
+    fn trouble(&mut self) -> bool {
+        self.now < self.calm_from && self.dice.chance(self.harshness)
+    }
+
+    fn run(&mut self) -> Result<(), String> {
+        while !self.scheduler.is_done() {
+            let Some(((at, _), event)) = self.mail.pop_first() else {
+                return Err("nothing happens any more and the job has not ended".into());
+            };
+            self.now = at;
+            self.history.events += 1;
+            if self.history.events > EVENTS_MAX {
+                return Err("the job never ends".into());
+            }
+            self.happen(event);
+            self.carry_out()?;
+        }
+        self.judge()
+    }
+
+    fn happen(&mut self, event: Event) {
+        match event {
+            Event::ToForeman { worker, link, message } => {
+                if self.workers[worker].link == link && self.scheduler.is_up() {
+                    self.hear(worker, message);
+                }
+            }
+            Event::ToWorker { worker, link, message } => {
+                if self.workers[worker].link == link {
+                    self.obey(worker, message);
+                }
+            }
+            Event::Compute { worker, life, leases } => self.compute(worker, life, leases),
+            Event::Stored { worker, life, token, end } => {
+                // The db-proxy stores what arrived, whether or not its worker still lives.
+                if matches!(end, TaskEnd::Done(_)) {
+                    self.store.insert(token.key);
+                }
+                if self.workers[worker].life == life
+                    && let Some(state) = &mut self.workers[worker].state
+                {
+                    state.stored(token, end);
+                    self.act(worker);
+                }
+            }
+            Event::Beat { worker, life } => self.beat(worker, life),
+            Event::StartWorker { worker } => self.start_worker(worker),
+            Event::StartScheduler => self.start_scheduler(),
+            Event::Tick { life } => self.tick(life),
+            Event::Flush { life } => self.flush(life),
+            Event::Gone { life, name, incarnation } => self.gone(life, &name, incarnation),
+            Event::Trouble => self.make_trouble(),
+        }
+    }
+
+    /// Something of the kind that happens to clusters.
+    fn make_trouble(&mut self) {
+        if self.now >= self.calm_from {
+            return;
+        }
+        self.after(500, Event::Trouble);
+        if !self.dice.chance(self.harshness * 10) {
+            return;
+        }
+        let worker = self.dice.roll(self.workers.len() as u64) as usize;
+        match self.dice.roll(8) {
+            0 | 1 => self.kill_worker(worker),
+            2 => self.kill_scheduler(),
+            3 | 4 => self.break_link(worker),
+            5 => self.workers[worker].stopped_until = self.now + self.seconds(40),
+            6 if self.workers.len() < 8 => self.add_worker(),
+            _ => self.drain_worker(worker),
+        }
+    }
+
+    fn seconds(&mut self, most: u64) -> Duration {
+        Duration::from_millis(self.dice.roll(most * 1000))
+    }
+
+    /// Every task is done once, with its output stored, or set aside for good reasons.
+    fn judge(&mut self) -> Result<(), String> {
+        let ledger = self.scheduler.ledger();
+        for number in 0..self.tasks {
+            let key = partition(number).key();
+            let nature = self.natures[&key];
+            match (ledger.done.get(&key), ledger.set_aside.get(&key)) {
+                (Some(1), None) if nature == Nature::Healthy && self.store.contains(&key) => {}
+                (None, Some(letter)) => {
+                    if letter.charges.iter().any(|charge| charge.reason.is_empty()) {
+                        return Err(format!("task {number} is set aside without a reason"));
+                    }
+                    self.history.set_aside += 1;
+                }
+                (done, aside) => {
+                    return Err(format!(
+                        "task {number}: done {done:?} times, set aside {aside:?}, stored {}",
+                        self.store.contains(&key)
+                    ));
+                }
+            }
+        }
+        let known = ledger.done.len() as u64 + self.history.set_aside;
+        if known == self.tasks { Ok(()) } else { Err(format!("{known} tasks of {}", self.tasks)) }
+    }
+}
+
+#[allow(clippy::disallowed_methods, reason = "some instant to begin at")]
+fn epoch() -> Instant {
+    Instant::now()
+}

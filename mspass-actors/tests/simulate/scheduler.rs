@@ -1,0 +1,225 @@
+//! The scheduler's process: foreman, source and journal.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use mspass_actors::foreman::DeadLetter;
+use mspass_actors::foreman::state::{Foreman, Output, Phase};
+use mspass_actors::workflow::partition::TaskKey;
+
+use super::{Event, ToForeman, ToWorker, World, partition};
+
+/// Tasks offered at once.
+const OFFER: u64 = 10;
+/// Group commits are so far apart at most, milliseconds.
+const COMMIT_MAX: u64 = 50;
+
+pub(super) enum Record {
+    Done(TaskKey),
+    SetAside(Box<DeadLetter>),
+}
+
+#[derive(Default)]
+pub(super) struct Scheduler {
+    pub(super) life: u64,
+    foreman: Option<Foreman>,
+    /// Where workers' leases go: index, incarnation.
+    known: HashMap<String, (usize, u64)>,
+    offered: u64,
+    journal: Vec<Record>,
+    /// Records that survive a kill.
+    flushed: usize,
+    flushing: bool,
+    done: bool,
+}
+
+/// What a journal says in the end.
+#[derive(Default)]
+pub(super) struct Ledger {
+    pub(super) done: HashMap<TaskKey, u32>,
+    pub(super) set_aside: HashMap<TaskKey, DeadLetter>,
+}
+
+impl Scheduler {
+    pub(super) fn is_up(&self) -> bool {
+        self.foreman.is_some()
+    }
+
+    pub(super) fn is_done(&self) -> bool {
+        self.done
+    }
+
+    pub(super) fn ledger(&self) -> Ledger {
+        let mut ledger = Ledger::default();
+        for record in &self.journal {
+            match record {
+                Record::Done(key) => *ledger.done.entry(*key).or_default() += 1,
+                Record::SetAside(letter) => {
+                    ledger.set_aside.insert(letter.key, (**letter).clone());
+                }
+            }
+        }
+        ledger
+    }
+}
+
+impl World {
+    pub(super) fn start_scheduler(&mut self) {
+        self.scheduler.life += 1;
+        let life = self.scheduler.life;
+        self.scheduler.foreman = Some(Foreman::new(life));
+        self.scheduler.offered = 0;
+        self.after(0, Event::Tick { life });
+    }
+
+    pub(super) fn kill_scheduler(&mut self) {
+        if !self.scheduler.is_up() {
+            return;
+        }
+        let scheduler = &mut self.scheduler;
+        scheduler.foreman = None;
+        scheduler.known.clear();
+        scheduler.journal.truncate(scheduler.flushed);
+        scheduler.flushing = false;
+        scheduler.life += 1;
+        for worker in 0..self.workers.len() {
+            self.workers[worker].link += 1;
+            // Most processes see it and start anew; some only find themselves unknown.
+            if !self.dice.chance(300) {
+                self.restart_worker(worker);
+            }
+        }
+        let pause = self.dice.roll(5000);
+        self.after(pause, Event::StartScheduler);
+    }
+
+    pub(super) fn tick(&mut self, life: u64) {
+        if life != self.scheduler.life {
+            return;
+        }
+        let now = self.time();
+        let ledger = self.scheduler.ledger();
+        let Some(foreman) = &mut self.scheduler.foreman else { return };
+        while self.scheduler.offered < self.tasks && foreman.room() as u64 >= OFFER {
+            let from = self.scheduler.offered;
+            let to = (from + OFFER).min(self.tasks);
+            let missing = (from..to).map(partition).filter(|part| {
+                let key = part.key();
+                !ledger.done.contains_key(&key) && !ledger.set_aside.contains_key(&key)
+            });
+            foreman.offer(now, missing);
+            self.scheduler.offered = to;
+            if to == self.tasks {
+                foreman.source_ended();
+            }
+        }
+        foreman.tick(now);
+        self.after(250, Event::Tick { life });
+    }
+
+    pub(super) fn flush(&mut self, life: u64) {
+        if life == self.scheduler.life {
+            self.scheduler.flushed = self.scheduler.journal.len();
+            self.scheduler.flushing = false;
+        }
+    }
+
+    pub(super) fn gone(&mut self, life: u64, name: &str, incarnation: u64) {
+        let now = self.time();
+        if life != self.scheduler.life {
+            return;
+        }
+        if let Some(foreman) = &mut self.scheduler.foreman
+            && foreman.knows(name, incarnation)
+        {
+            self.scheduler.known.remove(name);
+            foreman.worker_down(now, name);
+        }
+    }
+
+    pub(super) fn hear(&mut self, worker: usize, message: ToForeman) {
+        let now = self.time();
+        let Some(foreman) = &mut self.scheduler.foreman else { return };
+        match message {
+            ToForeman::Join { name, incarnation, load, suspects } => {
+                self.scheduler.known.insert(name.clone(), (worker, incarnation));
+                foreman.join(now, &name, incarnation, load, &suspects);
+            }
+            ToForeman::Beat { name, incarnation, load, running } => {
+                if !foreman.heartbeat(now, &name, incarnation, load, &running) {
+                    self.tell_worker(worker, ToWorker::Unknown);
+                }
+            }
+            ToForeman::Ended { name, incarnation, load, tasks } => {
+                foreman.ended(now, &name, incarnation, load, tasks);
+            }
+            ToForeman::Leave { name, incarnation } => foreman.leave(&name, incarnation),
+        }
+    }
+
+    /// Carries out what the foreman wants.
+    pub(super) fn carry_out(&mut self) -> Result<(), String> {
+        let mut outputs = Vec::new();
+        if let Some(foreman) = &mut self.scheduler.foreman {
+            outputs.extend(std::iter::from_fn(|| foreman.poll_output()));
+        }
+        for output in outputs {
+            match output {
+                Output::Grant { worker, leases } => {
+                    self.tell_named(&worker, ToWorker::Grant(leases));
+                }
+                Output::Recall { worker, count } => {
+                    self.history.recalls += 1;
+                    self.tell_named(&worker, ToWorker::Recall(count));
+                }
+                Output::Done { key, .. } => {
+                    if !self.store.contains(&key) {
+                        return Err(format!("{key:?} is done and its output is not stored"));
+                    }
+                    self.scheduler.journal.push(Record::Done(key));
+                }
+                Output::SetAside(letter) => {
+                    self.scheduler.journal.push(Record::SetAside(letter));
+                }
+                other => return Err(format!("what is {other:?}?")),
+            }
+        }
+        let scheduler = &mut self.scheduler;
+        let Some(foreman) = &scheduler.foreman else { return Ok(()) };
+        let unflushed = scheduler.journal.len() > scheduler.flushed;
+        match foreman.phase() {
+            Phase::Failed(reason) => return Err(format!("the job failed: {reason}")),
+            Phase::Finished if !unflushed => scheduler.done = true,
+            _ if unflushed && !scheduler.flushing => {
+                scheduler.flushing = true;
+                let (pause, life) = (self.dice.roll(COMMIT_MAX), self.scheduler.life);
+                self.after(pause, Event::Flush { life });
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn tell_named(&mut self, name: &str, message: ToWorker) {
+        if let Some((worker, _)) = self.scheduler.known.get(name).copied() {
+            self.tell_worker(worker, message);
+        }
+    }
+
+    pub(super) fn tell_worker(&mut self, worker: usize, message: ToWorker) {
+        let delay = Duration::from_micros(self.dice.roll(20_000));
+        let (now, link) = (self.now, self.workers[worker].link);
+        let at = self.workers[worker].to_worker.max(now + delay);
+        self.workers[worker].to_worker = at;
+        self.at(at, Event::ToWorker { worker, link, message });
+    }
+
+    /// The foreman will notice that the link of a process is gone: soon, or after a silence.
+    pub(super) fn lose(&mut self, worker: usize) {
+        let (name, incarnation) = (self.workers[worker].name(worker), self.workers[worker].life);
+        let silent = self.dice.chance(300);
+        let pause = if silent { 15_000 } else { self.dice.roll(1000) };
+        let life = self.scheduler.life;
+        self.after(pause, Event::Gone { life, name, incarnation });
+    }
+}

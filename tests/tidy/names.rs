@@ -11,7 +11,7 @@ const VAGUE_ENDINGS: [&str; 4] = ["Manager", "Impl", "Info", "Data"];
 
 /// All traits that other crates may see, with the crate that states each. A new one needs two
 /// real implementations, or one and a test double, and a line here with the reason in its commit.
-const TRAITS: [(&str, &str); 13] = [
+const TRAITS: [(&str, &str); 14] = [
     ("mspass-core", "Process"),
     ("mspass-core", "Sampled"),
     ("mspass-core", "Datum"),
@@ -22,6 +22,7 @@ const TRAITS: [(&str, &str); 13] = [
     ("mspass-io", "Waveform"),
     ("mspass-actors", "Message"),
     ("mspass-actors", "Handler"),
+    ("mspass-actors", "Runner"),
     ("mspass-actors", "Transport"),
     ("mspass-actors", "Clock"),
     ("mspass-cluster", "Launcher"),

@@ -307,7 +307,7 @@ mod tests {
             state.computed(vec![done(&lease(1, 0), 1)], false);
         }
         assert_eq!(state.load().capacity as usize, 2 + PREFETCH_MAX);
-        assert_eq!(state.chunk_size(), 1);
+        assert_eq!((state.chunk_size(), started(&mut state).len()), (1, 1));
         state.granted((0..200).map(|number| lease(number, 0)).collect());
         let Some(Action::Start(chunk)) = state.poll_action() else { panic!("nothing starts") };
         assert_eq!(chunk.len(), CHUNK_MAX);

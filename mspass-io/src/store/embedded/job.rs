@@ -57,10 +57,9 @@ impl Job {
                 let mut writer = Writer::open(transaction, collection)?;
                 let mut inserted = 0;
                 for document in documents {
-                    if writer.contains(&document.key)? {
+                    if !writer.insert(&document.key, &document.raw)? {
                         break;
                     }
-                    writer.put(&document.key, &document.raw)?;
                     inserted += 1;
                 }
                 writer.finish()?;

@@ -52,10 +52,6 @@ impl<'t> Writer<'t> {
         Ok(Self { transaction, collection, documents, indexes })
     }
 
-    pub(super) fn contains(&self, id: &[u8]) -> Result<bool> {
-        Ok(self.documents.get(id).map_err(failed("read a document"))?.is_some())
-    }
-
     pub(super) fn read(&self, id: &[u8]) -> Result<Option<Document>> {
         let Some(bytes) = self.documents.get(id).map_err(failed("read a document"))? else {
             return Ok(None);
@@ -73,6 +69,23 @@ impl<'t> Writer<'t> {
         }
         let before = before.map(|bytes| bytes.value().to_vec());
         self.index(id, before.as_deref(), Some(document))
+    }
+
+    /// Puts a document whose id is not taken, and tells whether it was not.
+    pub(super) fn insert(&mut self, id: &[u8], document: &RawDocument) -> Result<bool> {
+        let mut put = |bytes: &[u8]| {
+            let before = self.documents.insert(id, bytes).map_err(failed("write a document"))?;
+            Ok(before.map(|bytes| bytes.value().to_vec()))
+        };
+        // Ids are seldom taken: to put one back costs less than to look for each.
+        if let Some(taken) = put(document.as_bytes())? {
+            put(&taken)?;
+            return Ok(false);
+        }
+        if !self.indexes.is_empty() {
+            self.index(id, None, Some(document))?;
+        }
+        Ok(true)
     }
 
     pub(super) fn remove(&mut self, id: &[u8]) -> Result<()> {

@@ -53,15 +53,7 @@ impl Runner for NoOp {
 fn partition(number: u64) -> Partition {
     let mut id = [0; 12];
     id[..8].copy_from_slice(&number.to_be_bytes());
-    Partition {
-        file: ObjectId::from_bytes(id),
-        version: 1,
-        foff_first: 0,
-        foff_last: u64::MAX,
-        samples: None,
-        bytes: 0,
-        first_of_file: true,
-    }
+    Partition::whole(ObjectId::from_bytes(id), 1, 0)
 }
 
 fn node(runtime: &Runtime, folder: &Path, name: &str, listens: bool) -> Node {
@@ -152,7 +144,8 @@ impl Cluster {
         let mut next = from;
         while next < to {
             let end = (next + OFFER).min(to);
-            self.driver.offer((next..end).map(partition).collect(), last && end == to).unwrap();
+            let tasks = (next..end).map(partition).collect();
+            assert!(self.driver.offer(tasks, last && end == to).unwrap());
             next = end;
         }
         loop {

@@ -2,22 +2,13 @@
 
 #![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "a test may panic and wait")]
 
-use std::path::{Path, PathBuf};
+mod program;
+
+use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
-use std::time::{Duration, Instant};
 
+use program::{built, until};
 use serde_json::Value;
-
-const PATIENCE: Duration = Duration::from_secs(60);
-const POLL: Duration = Duration::from_millis(50);
-
-/// A program that `cargo test` has built beside this test.
-fn built(name: &str) -> PathBuf {
-    let own = std::env::current_exe().unwrap();
-    let program = own.parent().and_then(Path::parent).unwrap().join(name);
-    assert!(program.exists(), "build it first: cargo build --release --workspace --all-targets");
-    program
-}
 
 fn mspass(arguments: &[&str]) -> Output {
     Command::new(built("mspass")).args(arguments).stdin(Stdio::null()).output().unwrap()
@@ -47,18 +38,6 @@ impl Drop for Up {
     fn drop(&mut self) {
         let _ = self.0.kill();
         let _ = self.0.wait();
-    }
-}
-
-/// Asks until `wanted` holds, or fails with what was said last.
-fn until<T>(mut ask: impl FnMut() -> Result<T, String>) -> T {
-    let began = Instant::now();
-    loop {
-        match ask() {
-            Ok(found) => return found,
-            Err(said) => assert!(began.elapsed() < PATIENCE, "{said}"),
-        }
-        std::thread::sleep(POLL);
     }
 }
 
@@ -94,6 +73,10 @@ fn a_cluster_stays_up_is_asked_and_ends() {
     assert!(status["mailboxes"].to_string().contains("mspass.scheduler.submit"));
     let shown = mspass(&["status", "--workdir", place]);
     assert!(text(&shown.stdout).contains("no job yet"), "{}", text(&shown.stdout));
+
+    let letters = mspass(&["cluster", "dead-letters", "--workdir", place]);
+    assert_eq!(letters.status.code(), Some(1));
+    assert!(text(&letters.stderr).contains("no job runs in"), "{}", text(&letters.stderr));
 
     // The db process holds the store; the command goes through its proxy.
     let database = format!("embedded:{place}/db");
@@ -138,6 +121,8 @@ fn bad_input_is_one_sentence() {
     refused(&["cluster", "node", "--workdir", place], "name one with --role");
     refused(&["status", "--workdir", place], "no cluster was ever started");
     refused(&["status", "--workdir", "/nowhere/at/all"], "/nowhere/at/all");
+    let letters = ["cluster", "dead-letters", "--workdir", place, "--requeue", "not-a-key"];
+    refused(&letters, "--requeue not-a-key: not the key of a task");
     let far = ["cluster", "node", "--workdir", place, "--role", "worker", "--threads", "0"];
     refused(&far, "--threads");
 }

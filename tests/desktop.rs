@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "a test may panic and wait")]
 
+mod program;
+
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
@@ -10,25 +12,18 @@ use std::time::Duration;
 use mspass::io::db::diff::{DiffOptions, diff};
 use mspass::io::store::mongo::{MongodOptions, MongodServer};
 use mspass::{Database, DatabaseName, Find};
+use program::built;
 use serde_json::Value;
 
 /// Pieces in the sample: three channels, each cut at 06:00 and 07:00.
 const SAMPLE_PIECES: u64 = 9;
-
-/// The example, which `cargo test` has built beside this test.
-fn program() -> PathBuf {
-    let own = std::env::current_exe().unwrap();
-    let program = own.parent().and_then(Path::parent).unwrap().join("examples/desktop");
-    assert!(program.exists(), "build it first: cargo build --release --example desktop");
-    program
-}
 
 fn sample() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/data/sds")
 }
 
 fn desktop(workdir: &Path, arguments: &[&str]) -> Output {
-    let mut command = Command::new(program());
+    let mut command = Command::new(built("examples/desktop"));
     command.arg("--workdir").arg(workdir).arg("--json").args(arguments);
     command.stdin(Stdio::null()).output().unwrap()
 }
@@ -114,7 +109,7 @@ fn damaged_files_are_named_and_the_job_finishes() {
     }
     // A user without rights: root could read anything.
     let copy = folder.path().join("desktop");
-    std::fs::copy(program(), &copy).unwrap();
+    std::fs::copy(built("examples/desktop"), &copy).unwrap();
     std::fs::set_permissions(&copy, std::fs::Permissions::from_mode(0o755)).unwrap();
     let mut command = Command::new(&copy);
     command.arg("--archive").arg(&archive).arg("--workdir").arg(&workdir).arg("--json");
@@ -214,7 +209,7 @@ fn an_interrupt_stops_in_good_order_and_the_job_goes_on() {
     let folder = tempfile::tempdir().unwrap();
     let (undisturbed, work) = (folder.path().join("whole"), folder.path().join("work"));
     counts(&undisturbed, &["--piece-seconds", "60"]);
-    let mut child = Command::new(program());
+    let mut child = Command::new(built("examples/desktop"));
     child.arg("--workdir").arg(&work).args(["--piece-seconds", "60", "--quiet"]);
     let mut child = child.stdin(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
     std::thread::sleep(Duration::from_millis(40));

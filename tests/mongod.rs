@@ -3,6 +3,8 @@
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "a test may panic and wait")]
 
+mod program;
+
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -12,6 +14,7 @@ use bson::doc;
 use mspass::io::db::diff::{DiffOptions, diff};
 use mspass::io::store::mongo::{MongodOptions, MongodServer};
 use mspass::{Database, DatabaseName};
+use program::built;
 use serde_json::Value;
 
 /// Files of the archive, and so tasks.
@@ -22,14 +25,6 @@ const FILE_BYTES: usize = 16 * 4096;
 
 /// Connections of a node at most, those that watch the server included.
 const CONNECTIONS_MAX: usize = 16;
-
-/// The example, which `cargo test` has built beside this test.
-fn program() -> PathBuf {
-    let own = std::env::current_exe().unwrap();
-    let program = own.parent().and_then(Path::parent).unwrap().join("examples/desktop");
-    assert!(program.exists(), "build it first: cargo build --release --example desktop");
-    program
-}
 
 /// An archive of many small files.
 fn archive(folder: &Path) -> PathBuf {
@@ -46,7 +41,7 @@ fn archive(folder: &Path) -> PathBuf {
 }
 
 fn begin(archive: &Path, workdir: &Path, arguments: &[&str]) -> Child {
-    let mut command = Command::new(program());
+    let mut command = Command::new(built("examples/desktop"));
     command.arg("--archive").arg(archive).arg("--workdir").arg(workdir).arg("--json");
     command.args(["--piece-seconds", "20"]).args(arguments);
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()

@@ -3,32 +3,26 @@
 #![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "a test may panic and wait")]
 
 mod hosts;
+mod program;
 #[path = "../benches/raw_archive/mod.rs"]
 mod raw_archive;
 #[path = "../benches/signal/mod.rs"]
 mod signal;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use hosts::Hosts;
 use mspass::io::db::diff::{DiffOptions, diff};
 use mspass::{Database, DatabaseName};
+use program::built;
 use serde_json::Value;
 
 /// Files of the archive: some seconds of work.
 const STATIONS: usize = 48;
 /// When the wire is cut: the work has begun.
 const CUT_AFTER: Duration = Duration::from_millis(800);
-
-/// An example, which `cargo test` has built beside this test.
-fn program(name: &str) -> PathBuf {
-    let own = std::env::current_exe().unwrap();
-    let program = own.parent().and_then(Path::parent).unwrap().join("examples").join(name);
-    assert!(program.exists(), "build it first: cargo build --release --example {name}");
-    program
-}
 
 /// A process of the cluster, on one of the hosts.
 struct Part(Child);
@@ -41,7 +35,7 @@ impl Drop for Part {
 }
 
 fn part(hosts: &Hosts, host: u8, role: &str, workdir: &Path) -> Part {
-    let mut command = hosts.command(host, &program("cluster"));
+    let mut command = hosts.command(host, &built("examples/cluster"));
     command.args(["--role", role, "--bind", &hosts.address(host).to_string()]);
     command.arg("--workdir").arg(workdir).args(["--threads", "1"]);
     let log = std::fs::File::create(workdir.join(format!("{role}-{host}.log"))).unwrap();
@@ -85,14 +79,14 @@ fn four_hosts_give_the_result_of_one_though_a_wire_is_cut() {
     let workdir = folder.path().join("cluster");
     raw_archive::write(&archive, STATIONS, 7).unwrap();
     std::fs::create_dir(&workdir).unwrap();
-    let mut desktop = Command::new(program("desktop"));
+    let mut desktop = Command::new(built("examples/desktop"));
     desktop.arg("--archive").arg(&archive).arg("--workdir").arg(&alone).arg("--json");
     let expected = last_line(&desktop.output().unwrap());
 
     let hosts = Hosts::new(4);
     let _parts = [(1, "scheduler"), (2, "db"), (3, "worker"), (4, "worker")]
         .map(|(host, role)| part(&hosts, host, role, &workdir));
-    let mut driver = hosts.command(1, &program("cluster"));
+    let mut driver = hosts.command(1, &built("examples/cluster"));
     driver.args(["--role", "frontend", "--json"]).arg("--archive").arg(&archive);
     driver.arg("--workdir").arg(&workdir).stdin(Stdio::null());
     let driver = driver.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();

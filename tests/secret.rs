@@ -3,22 +3,22 @@
 
 #![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "a test may panic and wait")]
 
+mod program;
+
 use std::fs::{File, Permissions};
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
 
 use mspass::actors::node::NodeOptions;
 use mspass::actors::security::{Guard, Origin, Secret};
+use program::{built, until};
 
 /// One for each test: they look at each other's processes.
 const SECRETS: [&str; 2] =
     ["open-sesame-5f1d6c0b9a8e7f2d4c3b", "abracadabra-90e1d2c3b4a5968778695a"];
-const PATIENCE: Duration = Duration::from_secs(60);
-const POLL: Duration = Duration::from_millis(50);
 
 /// What nobody may see, as it is and as digits.
 struct Hidden(Vec<String>);
@@ -37,14 +37,6 @@ impl Hidden {
             assert!(!found, "{place} shows it");
         }
     }
-}
-
-/// A program that `cargo test` has built beside this test.
-fn built(name: &str) -> PathBuf {
-    let own = std::env::current_exe().unwrap();
-    let program = own.parent().and_then(Path::parent).unwrap().join(name);
-    assert!(program.exists(), "build it first: cargo build --release --workspace --all-targets");
-    program
 }
 
 /// A process of the cluster, which tells everything it can in files.
@@ -95,17 +87,6 @@ impl Given<'_> {
     fn token(&self) -> String {
         std::fs::create_dir_all(self.workdir.join("cluster")).unwrap();
         String::from_utf8(self.mspass(&["status", "--token"])).unwrap().trim().to_owned()
-    }
-}
-
-fn until<T>(mut ask: impl FnMut() -> Result<T, String>) -> T {
-    let began = Instant::now();
-    loop {
-        match ask() {
-            Ok(found) => return found,
-            Err(said) => assert!(began.elapsed() < PATIENCE, "{said}"),
-        }
-        std::thread::sleep(POLL);
     }
 }
 

@@ -3,12 +3,13 @@
 
 #![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "a test may panic and wait")]
 
-use std::fmt;
+mod log;
+
 use std::net::SocketAddr;
 use std::path::Path;
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use log::Log;
 use mspass_actors::mailbox::Lane;
 use mspass_actors::security::{
     Certificates, Guard, Handshake, Hello, Limits, MAJOR, Peer, Refusal, Secret, Step, Tls, Told,
@@ -17,61 +18,22 @@ use mspass_actors::security::{
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
-use tracing::field::{Field, Visit};
-use tracing::span::{Attributes, Id, Record};
 use tracing::subscriber::DefaultGuard;
-use tracing::{Event, Level, Metadata, Subscriber};
 
 const SECRET: &str = "a-secret-of-the-test-0123456789";
 const LATE: Duration = Duration::from_secs(60);
 
-/// Keeps every event as one line.
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<String>>>);
-
-struct Line(String);
-
-impl Visit for Line {
-    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        self.0 += &format!(" {field}={value:?}");
-    }
-}
-
-impl Subscriber for Log {
-    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        *metadata.level() <= Level::INFO
-    }
-    fn new_span(&self, _: &Attributes<'_>) -> Id {
-        Id::from_u64(1)
-    }
-    fn record(&self, _: &Id, _: &Record<'_>) {}
-    fn record_follows_from(&self, _: &Id, _: &Id) {}
-    fn event(&self, event: &Event<'_>) {
-        let mut line = Line(event.metadata().level().to_string());
-        event.record(&mut line);
-        self.0.lock().unwrap().push(line.0);
-    }
-    fn enter(&self, _: &Id) {}
-    fn exit(&self, _: &Id) {}
-}
-
-impl Log {
-    fn lines(&self) -> Vec<String> {
-        self.0.lock().unwrap().clone()
-    }
-
-    /// Waits until there are as many lines, and a little longer for one that should not be.
-    async fn wait_for(&self, count: usize) -> Vec<String> {
-        let enough = async {
-            while self.lines().len() < count {
-                tokio::time::sleep(Duration::from_millis(5)).await;
-            }
-        };
-        let in_time = tokio::time::timeout(LATE, enough).await;
-        assert!(in_time.is_ok(), "{count} lines expected: {:?}", self.lines());
-        tokio::time::sleep(Duration::from_millis(50)).await;
-        self.lines()
-    }
+/// Waits until there are as many lines, and a little longer for one that should not be.
+async fn wait_for(log: &Log, count: usize) -> Vec<String> {
+    let enough = async {
+        while log.lines().len() < count {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    let in_time = tokio::time::timeout(LATE, enough).await;
+    assert!(in_time.is_ok(), "{count} lines expected: {:?}", log.lines());
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    log.lines()
 }
 
 fn secret(text: &str) -> Secret {
@@ -137,7 +99,7 @@ impl Node {
 
     /// Exactly one line, which says `expected`, and nothing is left behind.
     async fn refused(&self, lines_before: usize, expected: &str) {
-        let lines = self.log.wait_for(lines_before + 1).await;
+        let lines = wait_for(&self.log, lines_before + 1).await;
         assert_eq!(lines.len(), lines_before + 1, "{lines:#?}");
         let line = &lines[lines_before];
         assert!(line.starts_with("WARN") && line.contains("refused a connection from 127.0.0.1"));
@@ -287,7 +249,7 @@ async fn a_crowd_that_says_nothing_keeps_nobody_out() {
         node.welcomes(&good).await;
         assert!(node.guard.strangers() <= UNAUTHENTICATED_MAX);
     }
-    let lines = node.log.wait_for(CROWD).await;
+    let lines = wait_for(&node.log, CROWD).await;
     let saying = |what: &str| lines.iter().filter(|line| line.contains(what)).count();
     assert_eq!(lines.len(), CROWD, "one line each and none for friends");
     assert!(saying("too many others") >= 44, "the oldest gave way");

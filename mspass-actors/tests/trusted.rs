@@ -3,12 +3,13 @@
 
 #![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "a test may panic and wait")]
 
-use std::fmt;
+mod log;
+
 use std::net::SocketAddr;
 use std::path::Path;
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use log::Log;
 use mspass_actors::link::{LinkTrial, URGENT_BYTES_MAX};
 use mspass_actors::mailbox::{Context, Handler, Lane, Message, Reply, start};
 use mspass_actors::node::{Node, NodeOptions};
@@ -18,51 +19,15 @@ use mspass_actors::wire::{HEADER_BYTES, Header, Kind, Malformed};
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tracing::field::{Field, Visit};
-use tracing::span::{Attributes, Id, Record};
-use tracing::{Event, Level, Metadata, Subscriber};
 
 const LATE: Duration = Duration::from_secs(60);
 /// Bytes that memory may grow by while nothing sound is received.
 const GROWTH_MAX: u64 = 64 << 20;
 
-/// Keeps every event of all threads as one line.
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<String>>>);
-
-struct Line(String);
-
-impl Visit for Line {
-    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        self.0 += &format!(" {field}={value:?}");
-    }
-}
-
-impl Subscriber for Log {
-    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        *metadata.level() <= Level::INFO
-    }
-    fn new_span(&self, _: &Attributes<'_>) -> Id {
-        Id::from_u64(1)
-    }
-    fn record(&self, _: &Id, _: &Record<'_>) {}
-    fn record_follows_from(&self, _: &Id, _: &Id) {}
-    fn event(&self, event: &Event<'_>) {
-        let mut line = Line(event.metadata().level().to_string());
-        event.record(&mut line);
-        self.0.lock().unwrap().push(line.0);
-    }
-    fn enter(&self, _: &Id) {}
-    fn exit(&self, _: &Id) {}
-}
-
-impl Log {
-    /// Lines about the connection to this node.
-    fn about(&self, node: &str) -> Vec<String> {
-        let needle = format!("the connection to {node} ");
-        let lines = self.0.lock().unwrap();
-        lines.iter().filter(|line| line.contains(&needle)).cloned().collect()
-    }
+/// Lines about the connection to this node.
+fn about(log: &Log, node: &str) -> Vec<String> {
+    let needle = format!("the connection to {node} ");
+    log.lines().into_iter().filter(|line| line.contains(&needle)).collect()
 }
 
 fn secret() -> Secret {
@@ -185,7 +150,7 @@ async fn offenders_are_cut_off_with_one_line_each() {
             let ended = tokio::time::timeout(LATE, wire.read_to_end(&mut rest)).await;
             assert!(ended.is_ok(), "{name} is not cut off");
         }
-        let lines = log.about(&name);
+        let lines = about(&log, &name);
         assert_eq!(lines.len(), 1, "{lines:#?}");
         let line = &lines[0];
         assert!(line.starts_with("WARN") && line.contains(expected), "'{expected}' not in: {line}");
@@ -193,7 +158,7 @@ async fn offenders_are_cut_off_with_one_line_each() {
     }
     let grown = (memory("VmPeak:") - before.0, memory("VmHWM:") - before.1);
     assert!(grown.0 < GROWTH_MAX && grown.1 < GROWTH_MAX, "{grown:?} bytes for nothing");
-    assert!(log.about("friend").is_empty(), "{:#?}", log.about("friend"));
+    assert!(about(&log, "friend").is_empty(), "{:#?}", about(&log, "friend"));
 }
 
 #[test]

@@ -104,12 +104,27 @@ impl ForemanActor {
                 }
             }
         }
+        if let Some(reason) = self.ends_early() {
+            for (_, caller) in self.callers.drain() {
+                caller.send(Outcome::Refused(reason.clone()));
+            }
+            self.offers.drain(..).for_each(|(_, reply)| reply.send(false));
+        }
         self.take_offers();
         if *self.state.phase() == Phase::Finished && !self.finished {
             match self.journal.flush() {
                 Ok(()) => self.finished = true,
                 Err(error) => self.state.fail(error.to_string()),
             }
+        }
+    }
+
+    /// Why tasks are no longer seen to their end, if they are not.
+    fn ends_early(&self) -> Option<String> {
+        match self.state.phase() {
+            Phase::Failed(reason) => Some(format!("the job failed: {reason}")),
+            Phase::Draining => Some("the job is being drained".to_owned()),
+            _ => None,
         }
     }
 
@@ -168,7 +183,7 @@ impl ForemanActor {
             if offer.last {
                 self.state.source_ended();
             }
-            reply.send(());
+            reply.send(true);
             self.act();
         }
     }
@@ -247,8 +262,13 @@ impl Handler<Ended> for ForemanActor {
 impl Handler<Do> for ForemanActor {
     fn handle(&mut self, Do(partition): Do, reply: Reply<Do>, _: &Context<Self>) {
         let key = partition.key();
-        if self.callers.len() >= CALLERS_MAX || self.callers.contains_key(&key) {
-            let reason = format!("{} callers wait already, or one for this task", CALLERS_MAX);
+        let refusal = self.ends_early().or_else(|| {
+            let is_full = self.callers.len() >= CALLERS_MAX;
+            let is_awaited = self.callers.contains_key(&key);
+            let why = || format!("{CALLERS_MAX} callers wait already, or one for this task");
+            (is_full || is_awaited).then(why)
+        });
+        if let Some(reason) = refusal {
             return reply.send(Outcome::Refused(reason));
         }
         self.callers.insert(key, reply);
@@ -290,6 +310,7 @@ impl Handler<SourceFailed> for ForemanActor {
     fn handle(&mut self, failed: SourceFailed, reply: Reply<SourceFailed>, _: &Context<Self>) {
         self.state.fail(failed.0);
         reply.send(());
+        self.act();
     }
 }
 
@@ -319,6 +340,7 @@ impl Handler<Drain> for ForemanActor {
         self.state.drain();
         drop(self.journal.flush());
         reply.send(());
+        self.act();
     }
 }
 

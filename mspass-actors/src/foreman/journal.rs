@@ -354,15 +354,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("test.journal");
         let letter = |number: u8| {
-            let partition = Partition {
-                file: ObjectId::from_bytes([number; 12]),
-                version: 1,
-                foff_first: 0,
-                foff_last: 1,
-                samples: None,
-                bytes: 1,
-                first_of_file: true,
-            };
+            let partition = Partition::whole(ObjectId::from_bytes([number; 12]), 1, 1);
             let charge = Charge { worker: "w".into(), attempt: 3, reason: "it broke".into() };
             let key = partition.key();
             DeadLetter { key, partition, attempts: 3, charges: vec![charge] }

@@ -8,7 +8,7 @@ use crate::mailbox::Message;
 use crate::workflow::partition::{Partition, TaskKey};
 use crate::workflow::tally::Tally;
 
-/// More tasks; answered when there is room for more.
+/// More tasks; answered when there is room for more, with whether more are wanted at all.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Offer {
     /// Parts of the input not done yet.
@@ -60,7 +60,8 @@ pub struct JobStatus {
     pub stalled_seconds: Option<u64>,
 }
 
-/// Asks for one task to be done before all others; answered when it ended for good.
+/// Asks for one task to be done before all others; answered when it ended for good. A foreman does
+/// not know what is done: a task that was is done again, over the same outputs, and counted again.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Do(pub Partition);
 
@@ -72,7 +73,7 @@ pub enum Outcome {
     Done(Box<Tally>),
     /// It kept breaking workers; what happened last.
     SetAside(String),
-    /// It was not begun; why.
+    /// The foreman does not see to it; why.
     Refused(String),
 }
 
@@ -103,7 +104,7 @@ macro_rules! message {
         }
     };
 }
-message!(Offer, "mspass.foreman.offer", ());
+message!(Offer, "mspass.foreman.offer", bool);
 message!(SourceFailed, "mspass.foreman.source_failed", ());
 message!(AskStatus, "mspass.foreman.status", JobStatus);
 message!(Drain, "mspass.foreman.drain", ());

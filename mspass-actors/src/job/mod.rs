@@ -119,8 +119,9 @@ impl Driver {
         self.ask(&self.tasks, Do(partition), OFFER_DEADLINE)
     }
 
-    /// Offers tasks to the foreman, and waits until it has room for them. `last` are the last ones.
-    pub fn offer(&self, partitions: Vec<Partition>, last: bool) -> Result<()> {
+    /// Offers tasks to the foreman, and waits until it has room for them; `last` are the last ones.
+    /// Whether it takes tasks at all: none when the job failed or is drained.
+    pub fn offer(&self, partitions: Vec<Partition>, last: bool) -> Result<bool> {
         let offer = Offer { last, ..empty_offer(partitions) };
         self.ask(&self.offers, offer, OFFER_DEADLINE)
     }
@@ -170,15 +171,18 @@ impl Driver {
         let mut page = plan::files_after(database, source, None)?;
         while let Some(last) = page.last().map(|file| file.id) {
             for file in &page {
-                self.plan_file(database, stage, progress, file, &mut offer)?;
+                if !self.plan_file(database, stage, progress, file, &mut offer)? {
+                    return Ok(());
+                }
             }
             page = plan::files_after(database, source, Some(last))?;
         }
         offer.last = true;
-        self.ask(&self.offers, offer, OFFER_DEADLINE)
+        self.ask(&self.offers, offer, OFFER_DEADLINE).map(drop)
     }
 
     /// Adds the parts of a file that are not done yet to the offer, and makes it when it is full.
+    /// Whether more are wanted.
     fn plan_file(
         &self,
         database: &Database,
@@ -186,7 +190,7 @@ impl Driver {
         progress: &Progress,
         file: &plan::IndexedFile,
         offer: &mut Offer,
-    ) -> Result<()> {
+    ) -> Result<bool> {
         let partitions = file.partitions(database, stage.workflow().source())?;
         let (before, count) = (offer.partitions.len(), partitions.len());
         for partition in partitions {
@@ -207,9 +211,11 @@ impl Driver {
         while offer.partitions.len() >= OFFER_MAX {
             let rest = offer.partitions.split_off(OFFER_MAX);
             let full = std::mem::replace(offer, empty_offer(rest));
-            self.ask(&self.offers, full, OFFER_DEADLINE)?;
+            if !self.ask(&self.offers, full, OFFER_DEADLINE)? {
+                return Ok(false);
+            }
         }
-        Ok(())
+        Ok(true)
     }
 }
 

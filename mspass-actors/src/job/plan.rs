@@ -95,15 +95,7 @@ impl IndexedFile {
         database: &Database,
         source: &ArchivePieces,
     ) -> Result<Vec<Partition>> {
-        let whole = Partition {
-            file: self.id,
-            version: self.version,
-            foff_first: 0,
-            foff_last: u64::MAX,
-            samples: None,
-            bytes: self.bytes,
-            first_of_file: true,
-        };
+        let whole = Partition::whole(self.id, self.version, self.bytes);
         if self.runs == 0 || self.bytes <= PARTITION_BYTES {
             return Ok(vec![whole]);
         }

@@ -258,15 +258,7 @@ mod tests {
     use bson::oid::ObjectId;
 
     fn lease(number: u8, bytes: u64) -> Lease {
-        let partition = Partition {
-            file: ObjectId::from_bytes([number; 12]),
-            version: 1,
-            foff_first: 0,
-            foff_last: 1,
-            samples: None,
-            bytes,
-            first_of_file: true,
-        };
+        let partition = Partition::whole(ObjectId::from_bytes([number; 12]), 1, bytes);
         Lease { key: partition.key(), attempt: 1, epoch: 1, partition }
     }
 

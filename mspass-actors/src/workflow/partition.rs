@@ -27,6 +27,12 @@ pub struct Partition {
 }
 
 impl Partition {
+    /// The whole of a file in one part.
+    pub fn whole(file: ObjectId, version: u64, bytes: u64) -> Self {
+        let (foff_first, foff_last) = (0, u64::MAX);
+        Self { file, version, foff_first, foff_last, samples: None, bytes, first_of_file: true }
+    }
+
     /// Names this part of this version of the file.
     pub fn key(&self) -> TaskKey {
         let (from, to) = self.samples.unwrap_or((0, u64::MAX));

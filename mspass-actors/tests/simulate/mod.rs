@@ -43,15 +43,7 @@ impl Dice {
 pub(crate) fn partition(number: u64) -> Partition {
     let mut id = [0; 12];
     id[..8].copy_from_slice(&number.to_be_bytes());
-    Partition {
-        file: ObjectId::from_bytes(id),
-        version: 1,
-        foff_first: 0,
-        foff_last: u64::MAX,
-        samples: None,
-        bytes: 1 + number % 5,
-        first_of_file: true,
-    }
+    Partition::whole(ObjectId::from_bytes(id), 1, 1 + number % 5)
 }
 
 /// What a task does to whoever does it.

@@ -186,8 +186,9 @@ async fn changed(scheduler: &Peer, spec: &JobSpec) {
 
 /// Waits until this process takes so much memory that it should be started anew.
 async fn exhausted(worker: &Address<WorkerActor>) {
-    if worker.mailbox().ask(AwaitExhaustion, JOB_MAX).await.is_err() {
-        std::future::pending::<()>().await;
+    while worker.mailbox().ask(AwaitExhaustion, JOB_MAX).await.is_err() {
+        // Its actor was made anew after a panic.
+        tokio::time::sleep(LOOK).await;
     }
     tracing::warn!("this worker process is close to its memory limit and is started anew");
 }

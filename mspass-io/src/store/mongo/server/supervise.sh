@@ -20,7 +20,7 @@ echo $mongod >pid
     ended=
     seconds=0
     while kill -0 $$ || kill -0 "$(cat pid)"; do
-        current=$(cat pid || echo $mongod)
+        current=$(cat pid)
         [ "$current" = "$ended" ] || kill -TERM "$current"
         ended=$current
         sleep 1

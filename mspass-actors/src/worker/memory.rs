@@ -8,12 +8,12 @@ use std::time::{Duration, Instant};
 pub const PREFETCH_PERCENT_MAX: u64 = 60;
 /// Percent above which it gives back the leases that it has not started.
 pub const UNSTARTED_PERCENT_MAX: u64 = 70;
-/// Percent above which it starts nothing more.
+/// Percent above which it starts a task only when no other runs.
 pub const START_PERCENT_MAX: u64 = 80;
 /// Percent above which it drains and is started anew.
 pub const LIFE_PERCENT_MAX: u64 = 95;
-/// How long it may start nothing; then it is started anew as well. Memory that a process keeps
-/// without using it would stop it for good otherwise.
+/// How long it may go on so; then it is started anew as well, so that memory which the process
+/// keeps without using it does not slow it down for good.
 pub const PAUSE_MAX: Duration = Duration::from_secs(60);
 
 /// A limit of this size or more is none: that is how version 1 of control groups says so.
@@ -121,7 +121,7 @@ pub enum MemoryAdvice {
     StopPrefetch,
     /// Give back the leases that are not started.
     ReturnUnstarted,
-    /// Start nothing.
+    /// Start a task only when no other runs.
     Pause,
     /// Let what runs end, leave, and be started anew.
     Restart,

@@ -112,7 +112,12 @@ impl WorkerState {
             }
             _ => 0,
         };
-        let slots = if self.advice >= MemoryAdvice::Pause || self.leaving { 0 } else { self.slots };
+        let slots = match self.advice {
+            _ if self.leaving => 0,
+            MemoryAdvice::Restart => 0,
+            MemoryAdvice::Pause => 1,
+            _ => self.slots,
+        };
         let capacity = (slots + prefetch).saturating_sub(self.orphans.len());
         Load {
             slots: u32::try_from(self.slots).unwrap_or(u32::MAX),
@@ -136,10 +141,15 @@ impl WorkerState {
     /// New leases.
     pub fn granted(&mut self, leases: Vec<Lease>) {
         self.waiting.extend(leases);
+        self.admit();
+        self.keep_what_memory_allows();
+    }
+
+    /// Gives back what is not started where nothing is kept in stock.
+    fn keep_what_memory_allows(&mut self) {
         if self.leaving || self.advice >= MemoryAdvice::ReturnUnstarted {
             self.give_back(usize::MAX);
         }
-        self.admit();
     }
 
     /// The foreman asks for leases not started, those granted last.
@@ -184,10 +194,8 @@ impl WorkerState {
     /// What follows from the memory that the process takes.
     pub fn advise(&mut self, advice: MemoryAdvice) {
         self.advice = advice;
-        if advice >= MemoryAdvice::ReturnUnstarted {
-            self.give_back(usize::MAX);
-        }
         self.admit();
+        self.keep_what_memory_allows();
     }
 
     /// It leaves: what is not started goes back, and nothing more is taken.
@@ -212,7 +220,12 @@ impl WorkerState {
 
     /// Starts what threads and memory allow.
     fn admit(&mut self) {
-        if self.advice >= MemoryAdvice::Pause {
+        // Of memory that no task holds none comes back by waiting: then one goes on alone.
+        let paused = self.advice >= MemoryAdvice::Pause;
+        if self.leaving
+            || self.advice >= MemoryAdvice::Restart
+            || paused && !self.running.is_empty()
+        {
             return;
         }
         let mut used: u64 = 0;
@@ -239,12 +252,18 @@ impl WorkerState {
             }
             self.idle_threads -= 1;
             self.starts.push_back(chunk);
+            if paused {
+                return;
+            }
         }
     }
 
     /// Leases that a thread is given at once: more than one when they are short.
     fn chunk_size(&self) -> usize {
         let Some(micros) = self.task_micros else { return 1 };
+        if self.advice >= MemoryAdvice::Pause {
+            return 1;
+        }
         let share = self.waiting.len().div_ceil(self.slots.max(1));
         let short = usize::try_from(CHUNK_MICROS / micros.max(1)).unwrap_or(usize::MAX);
         short.clamp(1, CHUNK_MAX).min(share.max(1))
@@ -320,13 +339,26 @@ mod tests {
         let returned = [3, 2].map(|number| (lease(number, 1).token(), TaskEnd::Returned));
         assert_eq!(tasks, returned);
         state.advise(MemoryAdvice::Pause);
-        assert_eq!(state.load().capacity, 0);
+        state.granted(vec![lease(4, 1)]);
+        assert_eq!((state.load().capacity, state.held().len()), (1, 1), "one runs");
         state.computed(vec![done(&lease(1, 1), 1)], true);
-        state.waiting.push_back(lease(4, 1));
-        state.admit();
-        assert!(started(&mut state).is_empty());
-        state.advise(MemoryAdvice::Go);
-        assert_eq!(started(&mut state).len(), 1);
+        state.granted(vec![lease(4, 1), lease(5, 1)]);
+        assert_eq!(state.held(), [lease(4, 1).token()], "one goes on alone");
+        state.computed(vec![done(&lease(4, 1), 1)], true);
+        state.advise(MemoryAdvice::Restart);
+        state.granted(vec![lease(6, 1)]);
+        assert_eq!((state.load().capacity, state.held().len()), (0, 0));
+    }
+
+    #[test]
+    fn a_worker_without_stock_starts_what_it_can_and_returns_the_rest() {
+        let mut state = WorkerState::new(2, u64::MAX);
+        state.advise(MemoryAdvice::ReturnUnstarted);
+        state.granted((1..=3).map(|number| lease(number, 1)).collect());
+        let actions: Vec<_> = std::iter::from_fn(|| state.poll_action()).collect();
+        let start = |number| Action::Start(vec![lease(number, 1)]);
+        let returned = Action::Report(vec![(lease(3, 1).token(), TaskEnd::Returned)]);
+        assert_eq!(actions, [start(1), start(2), returned]);
     }
 
     #[test]

@@ -27,6 +27,8 @@ pub(super) struct Worker {
     /// Stopped by a signal until then.
     pub(super) stopped_until: Duration,
     leaving: bool,
+    /// What follows from its memory when nothing happens to it: some are short of it for good.
+    memory: MemoryAdvice,
 }
 
 impl Worker {
@@ -38,6 +40,12 @@ impl Worker {
 impl World {
     pub(super) fn add_worker(&mut self) {
         let slots = 1 + self.dice.roll(3) as usize;
+        let memory = match self.dice.roll(10) {
+            0 => MemoryAdvice::Pause,
+            1 => MemoryAdvice::ReturnUnstarted,
+            2 => MemoryAdvice::StopPrefetch,
+            _ => MemoryAdvice::Go,
+        };
         self.workers.push(Worker {
             life: 0,
             state: None,
@@ -49,6 +57,7 @@ impl World {
             to_foreman: Duration::ZERO,
             stopped_until: Duration::ZERO,
             leaving: false,
+            memory,
         });
         let worker = self.workers.len() - 1;
         let pause = self.dice.roll(1000);
@@ -250,7 +259,7 @@ impl World {
             0 if self.trouble() => MemoryAdvice::Pause,
             1 if self.trouble() => MemoryAdvice::ReturnUnstarted,
             2 if self.trouble() => MemoryAdvice::StopPrefetch,
-            _ => MemoryAdvice::Go,
+            _ => self.workers[worker].memory,
         };
         if let Some(state) = &mut self.workers[worker].state {
             state.advise(advice);

@@ -3,12 +3,14 @@
 mod axis;
 mod direction;
 mod ensemble;
+mod facts;
 mod gaps;
 mod gather;
 mod matrix;
 mod power_spectrum;
 mod rotation;
 mod sampled;
+mod samples;
 mod seismogram;
 mod time_series;
 

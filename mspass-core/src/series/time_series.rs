@@ -7,10 +7,12 @@ use crate::elog::{ErrorLog, Life};
 use crate::error::{Error, Result};
 use crate::history::History;
 use crate::id::SeedId;
-use crate::metadata::Metadata;
+use crate::metadata::{Metadata, Value};
 use crate::series::axis::TimeAxis;
+use crate::series::facts;
 use crate::series::gaps::Gaps;
 use crate::series::sampled::Sampled;
+use crate::series::samples;
 use crate::time::{TimeWindow, UtcTime};
 use crate::units::Hertz;
 
@@ -29,6 +31,7 @@ pub struct TimeSeries {
     /// Where the samples lie in time.
     pub axis: TimeAxis,
     /// The samples; their number is `npts`.
+    #[serde(with = "samples")]
     pub samples: Vec<f64>,
     /// Where data are missing, in nanoseconds since the first sample; [`Self::add_gap`] and its kin
     /// take times of the axis.
@@ -208,6 +211,12 @@ impl Datum for TimeSeries {
     const KIND: &'static str = "TimeSeries";
 
     crate::datum_fields!();
+
+    /// `net`, `sta`, `loc`, `chan`, `npts`, `sampling_rate` (Hz), `delta` (s), `starttime` and
+    /// `endtime` (seconds of the axis), `time_standard` ("UTC" or "Relative"), else its metadata.
+    fn fact(&self, name: &str) -> Option<Value> {
+        facts::of(&self.id, &self.axis, self.npts(), &self.metadata, name)
+    }
 
     fn memory_bytes(&self) -> usize {
         size_of::<Self>()

@@ -43,6 +43,19 @@ impl History {
         Self { inputs: vec![input], output, passages: Vec::new() }
     }
 
+    /// What is made of several data of an ensemble: their inputs in order, as output 0, and the
+    /// steps of the first followed by those of the ensemble that it has not passed as a member.
+    pub(crate) fn joined(ensemble: &Self, members: &[&Self]) -> Self {
+        let inputs = members.iter().flat_map(|member| member.inputs.iter().copied()).collect();
+        let mut passages = members.first().map_or_else(Vec::new, |first| first.passages.clone());
+        // Steps that were mapped over the members stand last there and first here.
+        let shared = (0..=passages.len().min(ensemble.passages.len()))
+            .rev()
+            .find(|shared| passages[passages.len() - shared..] == ensemble.passages[..*shared]);
+        passages.extend_from_slice(&ensemble.passages[shared.unwrap_or(0)..]);
+        Self { inputs, output: 0, passages }
+    }
+
     /// Bytes on the heap, for memory budgets; passages are shared and count as pointers.
     pub fn heap_bytes(&self) -> usize {
         self.inputs.capacity() * size_of::<DocumentId>()

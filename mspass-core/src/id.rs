@@ -70,6 +70,26 @@ impl SeedId {
         &self.channel
     }
 
+    /// Empties the codes that `other` does not share.
+    ///
+    /// ```
+    /// use mspass_core::SeedId;
+    /// let mut id: SeedId = "YA.UV05.00.HHZ".parse().unwrap();
+    /// id.keep_common(&"YA.UV06.00.HHZ".parse().unwrap());
+    /// assert_eq!(id.to_string(), "YA..00.HHZ");
+    /// ```
+    pub fn keep_common(&mut self, other: &Self) {
+        let keep = |mine: &mut String, theirs: &str| {
+            if mine != theirs {
+                mine.clear();
+            }
+        };
+        keep(&mut self.network, &other.network);
+        keep(&mut self.station, &other.station);
+        keep(&mut self.location, &other.location);
+        keep(&mut self.channel, &other.channel);
+    }
+
     /// Bytes on the heap, for memory budgets.
     pub fn heap_bytes(&self) -> usize {
         let Self { network, station, location, channel } = self;

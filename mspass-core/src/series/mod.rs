@@ -14,6 +14,9 @@ mod samples;
 mod seismogram;
 mod time_series;
 
+pub(crate) use matrix::agree as matrices_agree;
+pub(crate) use time_series::overlap_start;
+
 pub use axis::{TimeAxis, TimeStandard};
 pub use direction::{Direction, Slowness};
 pub use ensemble::Ensemble;

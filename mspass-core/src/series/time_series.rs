@@ -174,7 +174,7 @@ impl TimeSeries {
 
 /// The sample of `mine` at which `theirs` starts (negative: before); an error when rates or time
 /// standards differ.
-pub(super) fn overlap_start(mine: &TimeAxis, theirs: &TimeAxis) -> Result<i64> {
+pub(crate) fn overlap_start(mine: &TimeAxis, theirs: &TimeAxis) -> Result<i64> {
     let (a, b) = (mine.sampling_rate(), theirs.sampling_rate());
     if !a.agrees_with(b, RATE_TOLERANCE) {
         return Err(Error::unfit(format!("sampling rates {a} and {b} differ")));

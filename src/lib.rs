@@ -12,7 +12,7 @@
 //! let workflow = Workflow::read(ArchivePieces::hours("noise"))
 //!     .map(Detrend::linear())
 //!     .map(Bandpass { freqmin: 0.05, freqmax: 8.0, corners: 4, zerophase: true })
-//!     .map_fn("my_step", |mut trace: TimeSeries| {
+//!     .try_map("my_step", |mut trace: TimeSeries| {
 //!         trace.scale(1e-9);
 //!         Ok::<_, String>(trace)
 //!     })

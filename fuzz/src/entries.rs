@@ -263,7 +263,7 @@ fn peer_examples() -> Vec<Vec<u8>> {
     };
     let left = Change::Left { node: "a".to_owned(), incarnation: 1 << 40 };
     let changes = vec![Change::Joined(member("a")), Change::Joined(member("b")), left];
-    let name = PieceName { job: "noise".to_owned(), stage: 1, bucket: 2, part: u64::MAX };
+    let name = PieceName { job: "noise".to_owned(), stage: 1, bucket: 2, part: u64::MAX, chunk: 0 };
     let delta = |from| Delta { from, epoch: 9, changes: changes.clone() };
     let written = [
         rmp_serde::to_vec_named(&member("a")),

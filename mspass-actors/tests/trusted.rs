@@ -23,6 +23,9 @@ use tokio::net::TcpStream;
 const LATE: Duration = Duration::from_secs(60);
 /// Bytes that memory may grow by while nothing sound is received.
 const GROWTH_MAX: u64 = 64 << 20;
+/// Bytes of address space that may be reserved meanwhile: each new thread that allocates has the C
+/// library reserve 64 MiB, untouched; a claim that was believed would take four times this.
+const RESERVED_MAX: u64 = 1 << 30;
 
 /// Lines about the connection to this node.
 fn about(log: &Log, node: &str) -> Vec<String> {
@@ -157,7 +160,7 @@ async fn offenders_are_cut_off_with_one_line_each() {
         assert_eq!(echo.ask(Echo(number as u64), LATE).await, Ok(number as u64));
     }
     let grown = (memory("VmPeak:") - before.0, memory("VmHWM:") - before.1);
-    assert!(grown.0 < GROWTH_MAX && grown.1 < GROWTH_MAX, "{grown:?} bytes for nothing");
+    assert!(grown.0 < RESERVED_MAX && grown.1 < GROWTH_MAX, "{grown:?} bytes for nothing");
     assert!(about(&log, "friend").is_empty(), "{:#?}", about(&log, "friend"));
 }
 

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use bson::oid::ObjectId;
 use bson::{Document, doc};
 use mspass_core::{Hertz, TimeSeries};
-use mspass_io::db::{encode_samples, wf_time_series_document};
+use mspass_io::db::{encode_samples, wf_document};
 use mspass_io::store::mongo::{MongodOptions, MongodServer};
 use mspass_io::store::{Blob, BlobStore, DocumentStore, EmbeddedOptions, EmbeddedStore};
 use serde_json::{Value, json};
@@ -367,7 +367,7 @@ fn plot_draws_a_saved_waveform() {
     let start = "2020-02-29T12:00:00".parse().unwrap();
     let trace = TimeSeries::new(seed_id, start, Hertz::new(20.0).unwrap(), samples);
     store.put(&[Blob { id, bytes: encode_samples(&trace.samples) }]).unwrap();
-    let mut document = wf_time_series_document(id, &trace, &doc! {});
+    let mut document = wf_document(id, &trace, &doc! {});
     store.insert("wf_TimeSeries", &[document.clone()]).unwrap();
     let broken = ObjectId::new();
     document.extend(doc! { "_id": broken, "npts": 501 });

@@ -4,7 +4,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use mspass_actors::db_proxy::ProxyStore;
-use mspass_actors::foreman::lease::{AskJob, Ended, Heartbeat, JobSpec, Join, Leave};
+use mspass_actors::foreman::lease::{
+    AskJob, AskKeepers, Ended, Heartbeat, JobSpec, Join, Leave,
+};
 use mspass_actors::foreman::{AskDeadLetters, AskStatus, Drain, ForemanActor, JobStatus, Requeue};
 use mspass_actors::job::{self, Driver};
 use mspass_actors::mailbox::{Address, Context, Handler, MailError, Mailbox, Reply, start};
@@ -105,9 +107,10 @@ impl Desk {
             parameters: request.parameters.clone(),
             archive: request.archive_name.clone(),
             build: self.build.clone(),
-            epoch: 0,
+            ..JobSpec::default()
         };
         let stage = Arc::new(self.workflows.stage(&spec)?);
+        spec.stages = stage.workflow().stage_count();
         let options = IndexOptions {
             root: request.archive.clone(),
             name: request.archive_name.clone(),
@@ -137,6 +140,7 @@ impl Desk {
         self.node.register(FOREMAN, foreman.mailbox::<Heartbeat>());
         self.node.register(FOREMAN, foreman.mailbox::<Ended>());
         self.node.register(FOREMAN, foreman.mailbox::<Leave>());
+        self.node.register(FOREMAN, foreman.mailbox::<AskKeepers>());
         self.node.register(FOREMAN, foreman.mailbox::<AskDeadLetters>());
         self.node.register(FOREMAN, foreman.mailbox::<Requeue>());
     }

@@ -1,6 +1,6 @@
 //! The pieces themselves: in memory under a budget, the oldest of them in files beyond it.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use std::fs::{self, File, TryLockError};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -8,8 +8,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 
-use super::{KeepError, PieceFault, PieceName};
-use crate::error::{Error, Result};
+use super::{KeepError, ListPieces, Listing, PieceFault, PieceName};
 
 /// Pieces kept at the same time.
 pub const PIECES_MAX: usize = 1 << 20;
@@ -31,23 +30,35 @@ pub struct PieceOptions {
 /// that was killed go when the next one starts in the same folder.
 #[derive(Debug)]
 pub struct PieceKeeper {
-    memory_bytes_max: u64,
-    folder: PathBuf,
+    options: PieceOptions,
     kept: Mutex<Kept>,
-    /// Locked while this keeper lives.
+}
+
+/// A folder of this keeper's own, made when it is first needed, and gone with it.
+#[derive(Debug)]
+struct Home {
+    folder: PathBuf,
+    /// Locked while the keeper lives.
     _lock: File,
 }
 
 #[derive(Debug, Default)]
 struct Kept {
-    pieces: HashMap<PieceName, Place>,
+    pieces: BTreeMap<PieceName, Place>,
+    /// Parts of which every piece is here, by job and stage.
+    whole: HashMap<(String, u32), BTreeSet<u64>>,
     /// Names of pieces in memory, the oldest first; some may be gone.
     order: VecDeque<PieceName>,
     memory_bytes: u64,
     files: u64,
+    home: Option<Home>,
 }
 
 impl Kept {
+    fn file(&self, number: u64) -> Option<PathBuf> {
+        self.home.as_ref().map(|home| home.file(number))
+    }
+
     /// Strikes names of pieces that are gone, once they are the greater part.
     fn tidy_order(&mut self) {
         if self.order.len() > 2 * self.pieces.len() + 64 {
@@ -62,39 +73,25 @@ impl Kept {
 #[derive(Clone, Debug)]
 enum Place {
     Memory(Bytes),
-    File(u64),
+    /// Its number, and the bytes in it.
+    File(u64, u64),
+}
+
+impl Place {
+    fn bytes(&self) -> u64 {
+        match self {
+            Self::Memory(bytes) => bytes.len() as u64,
+            Self::File(_, bytes) => *bytes,
+        }
+    }
 }
 
 impl PieceKeeper {
-    /// A keeper with a folder of its own in that of the worker; what keepers that were killed left
-    /// there is removed.
-    ///
-    /// # Errors
-    /// When the folder cannot be made or locked.
-    pub fn start(options: &PieceOptions) -> Result<Self> {
-        let file = |action| mspass_io::Error::file(action, &options.folder);
-        fs::create_dir_all(&options.folder).map_err(file("create")).map_err(Error::Store)?;
+    /// A keeper that makes a folder of its own in that of the worker when memory is not enough; what
+    /// keepers that were killed left there is removed.
+    pub fn start(options: &PieceOptions) -> Self {
         remove_stale(&options.folder);
-        for number in 0u64.. {
-            let name = format!("{FOLDER}{}-{number}", std::process::id());
-            let folder = options.folder.join(name);
-            match fs::create_dir(&folder) {
-                Ok(()) => {
-                    let lock = File::create(folder.join(LOCK));
-                    let lock = lock.and_then(|file| file.lock().map(|()| file));
-                    let lock = lock.map_err(file("lock")).map_err(Error::Store)?;
-                    return Ok(Self {
-                        memory_bytes_max: options.memory_bytes_max,
-                        folder,
-                        kept: Mutex::default(),
-                        _lock: lock,
-                    });
-                }
-                Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
-                Err(error) => return Err(Error::Store(file("create")(error))),
-            }
-        }
-        unreachable!("a folder of some number is free")
+        Self { options: options.clone(), kept: Mutex::default() }
     }
 
     /// Keeps a piece, in the place of one of the same name. Older pieces may go to the disk.
@@ -108,16 +105,16 @@ impl PieceKeeper {
         }
         // Room is made before anything changes hands.
         let size = bytes.len() as u64;
-        let place = if size > self.memory_bytes_max {
-            Place::File(self.spill(&mut kept, &bytes)?)
+        let place = if size > self.options.memory_bytes_max {
+            Place::File(self.spill(&mut kept, &bytes)?, size)
         } else {
-            while kept.memory_bytes + size > self.memory_bytes_max {
+            while kept.memory_bytes + size > self.options.memory_bytes_max {
                 let Some(oldest) = kept.order.pop_front() else { break };
                 let Some(Place::Memory(old)) = kept.pieces.get(&oldest).cloned() else { continue };
                 match self.spill(&mut kept, &old) {
                     Ok(file) => {
                         kept.memory_bytes -= old.len() as u64;
-                        kept.pieces.insert(oldest, Place::File(file));
+                        kept.pieces.insert(oldest, Place::File(file, old.len() as u64));
                     }
                     Err(error) => {
                         kept.order.push_front(oldest);
@@ -137,6 +134,45 @@ impl PieceKeeper {
         Ok(())
     }
 
+    /// All pieces of a part are here: they may be listed.
+    pub fn finish_part(&self, job: &str, stage: u32, part: u64) {
+        let mut kept = self.kept();
+        kept.whole.entry((job.to_owned(), stage)).or_default().insert(part);
+    }
+
+    /// The pieces of a bucket, of parts that are whole.
+    pub fn list(&self, asked: &ListPieces) -> Listing {
+        let ListPieces { job, stage, bucket, with_parts } = asked;
+        let kept = self.kept();
+        let Some(whole) = kept.whole.get(&(job.clone(), *stage)) else { return Listing::default() };
+        let name = |part, chunk| PieceName {
+            job: job.clone(),
+            stage: *stage,
+            bucket: *bucket,
+            part,
+            chunk,
+        };
+        let of_bucket = kept.pieces.range(name(0, 0)..=name(u64::MAX, u32::MAX));
+        let of_whole = of_bucket.filter(|(name, _)| whole.contains(&name.part));
+        Listing {
+            pieces: of_whole.map(|(name, place)| (name.part, name.chunk, place.bytes())).collect(),
+            part_count: whole.len() as u64,
+            part_sum: whole.iter().fold(0, |sum: u64, part| sum.wrapping_add(*part)),
+            parts: if *with_parts { whole.iter().copied().collect() } else { Vec::new() },
+        }
+    }
+
+    /// A file for whoever works on pieces; it has no name, and is gone when it is closed.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn scratch_file(&self) -> std::io::Result<File> {
+        let path = self.next_file(&mut self.kept())?.1;
+        let file = File::options().read(true).write(true).create_new(true).open(&path)?;
+        fs::remove_file(&path)?;
+        Ok(file)
+    }
+
     /// The bytes of a piece.
     ///
     /// # Errors
@@ -146,8 +182,10 @@ impl PieceKeeper {
         match place {
             None => Err(PieceFault::Lost(name.clone())),
             Some(Place::Memory(bytes)) => Ok(bytes),
-            Some(Place::File(number)) => {
-                let path = self.file(number);
+            Some(Place::File(number, _)) => {
+                let Some(path) = self.kept().file(number) else {
+                    return Err(PieceFault::Lost(name.clone()));
+                };
                 match fs::read(&path) {
                     Ok(bytes) => Ok(Bytes::from(bytes)),
                     // It was dropped meanwhile, or somebody cleared the folder.
@@ -168,6 +206,7 @@ impl PieceKeeper {
         let of = |name: &&PieceName| name.job == job && stage.is_none_or(|s| name.stage == s);
         let names: Vec<PieceName> = kept.pieces.keys().filter(of).cloned().collect();
         names.iter().for_each(|name| self.forget(&mut kept, name));
+        kept.whole.retain(|(of, number), _| of != job || stage.is_some_and(|s| s != *number));
         names.len() as u64
     }
 
@@ -176,27 +215,34 @@ impl PieceKeeper {
         self.kept().memory_bytes
     }
 
-    /// Folder of the files.
+    /// The worker's folder, in which that of this keeper is.
     pub fn folder(&self) -> &Path {
-        &self.folder
+        &self.options.folder
     }
 
     fn kept(&self) -> MutexGuard<'_, Kept> {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn file(&self, number: u64) -> PathBuf {
-        self.folder.join(format!("{number}.piece"))
+    /// Number and path of a file that is not there yet.
+    fn next_file(&self, kept: &mut Kept) -> std::io::Result<(u64, PathBuf)> {
+        let home = match &mut kept.home {
+            Some(home) => home,
+            none => none.insert(Home::make(&self.options.folder)?),
+        };
+        kept.files += 1;
+        Ok((kept.files, home.file(kept.files)))
     }
 
     fn spill(&self, kept: &mut Kept, bytes: &Bytes) -> Result<u64, KeepError> {
-        kept.files += 1;
-        let path = self.file(kept.files);
+        let refuse = |path: PathBuf, error| KeepError::Spill { bytes: bytes.len(), path, error };
+        let (number, path) =
+            self.next_file(kept).map_err(|error| refuse(self.options.folder.clone(), error))?;
         if let Err(error) = fs::write(&path, bytes) {
             let _ = fs::remove_file(&path);
-            return Err(KeepError::Spill { bytes: bytes.len(), path, error });
+            return Err(refuse(path, error));
         }
-        Ok(kept.files)
+        Ok(number)
     }
 
     fn forget(&self, kept: &mut Kept, name: &PieceName) {
@@ -204,13 +250,40 @@ impl PieceKeeper {
             Some(Place::Memory(bytes)) => {
                 kept.memory_bytes -= bytes.len() as u64;
             }
-            Some(Place::File(number)) => drop(fs::remove_file(self.file(number))),
+            Some(Place::File(number, _)) => {
+                if let Some(path) = kept.file(number) {
+                    drop(fs::remove_file(path));
+                }
+            }
             None => {}
         }
     }
 }
 
-impl Drop for PieceKeeper {
+impl Home {
+    fn make(worker: &Path) -> std::io::Result<Self> {
+        fs::create_dir_all(worker)?;
+        let mut number = 0_u64;
+        loop {
+            let folder = worker.join(format!("{FOLDER}{}-{number}", std::process::id()));
+            match fs::create_dir(&folder) {
+                Ok(()) => {
+                    let lock = File::create(folder.join(LOCK))?;
+                    lock.lock()?;
+                    return Ok(Self { folder, _lock: lock });
+                }
+                Err(error) if error.kind() == ErrorKind::AlreadyExists => number += 1,
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    fn file(&self, number: u64) -> PathBuf {
+        self.folder.join(format!("{number}.piece"))
+    }
+}
+
+impl Drop for Home {
     fn drop(&mut self) {
         let _ = fs::remove_dir_all(&self.folder);
     }
@@ -237,7 +310,7 @@ mod tests {
     use super::*;
 
     fn name(job: &str, stage: u32, part: u64) -> PieceName {
-        PieceName { job: job.into(), stage, bucket: 0, part }
+        PieceName { job: job.into(), stage, bucket: 0, part, chunk: 0 }
     }
 
     fn piece(part: u64, size: usize) -> Bytes {
@@ -245,11 +318,15 @@ mod tests {
     }
 
     fn keeper(folder: &Path, memory_bytes_max: u64) -> PieceKeeper {
-        PieceKeeper::start(&PieceOptions { folder: folder.into(), memory_bytes_max }).unwrap()
+        PieceKeeper::start(&PieceOptions { folder: folder.into(), memory_bytes_max })
+    }
+
+    fn home(keeper: &PieceKeeper) -> PathBuf {
+        keeper.kept().home.as_ref().unwrap().folder.clone()
     }
 
     fn files(keeper: &PieceKeeper) -> usize {
-        fs::read_dir(keeper.folder()).unwrap().count() - 1
+        fs::read_dir(home(keeper)).unwrap().count() - 1
     }
 
     #[test]
@@ -273,6 +350,24 @@ mod tests {
         assert_eq!(keeper.read(&lost), Err(PieceFault::Lost(lost)));
         assert_eq!(keeper.drop_pieces("a", None), 1);
         assert_eq!(files(&keeper), 0);
+    }
+
+    #[test]
+    fn pieces_are_listed_once_their_part_is_whole() {
+        let folder = tempfile::tempdir().unwrap();
+        let keeper = keeper(folder.path(), 100);
+        let list = ListPieces { job: "a".into(), stage: 1, bucket: 0, with_parts: true };
+        for (part, size) in [(7, 60), (3, 80)] {
+            keeper.keep(name("a", 1, part), piece(1, size)).unwrap();
+        }
+        keeper.keep(PieceName { bucket: 1, ..name("a", 1, 9) }, piece(1, 5)).unwrap();
+        assert_eq!(keeper.list(&list), Listing::default());
+        [3, 9].into_iter().for_each(|part| keeper.finish_part("a", 1, part));
+        let listing = keeper.list(&list);
+        assert_eq!(listing.pieces, [(3, 0, 80)]);
+        assert_eq!((listing.part_count, listing.part_sum, listing.parts), (2, 12, vec![3, 9]));
+        keeper.drop_pieces("a", None);
+        assert_eq!(keeper.list(&list), Listing::default());
     }
 
     #[test]
@@ -313,7 +408,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let keeper = keeper(folder.path(), 100);
         keeper.keep(name("a", 1, 1), piece(1, 90)).unwrap();
-        fs::remove_dir_all(keeper.folder()).unwrap();
+        let error = keeper.keep(name("a", 1, 9), piece(9, 500));
+        assert!(error.is_ok(), "it has made its folder");
+        fs::remove_dir_all(home(&keeper)).unwrap();
         let error = keeper.keep(name("a", 1, 2), piece(2, 90)).unwrap_err().to_string();
         assert!(error.starts_with("cannot write 90 bytes of pieces to "), "{error}");
         assert!(error.ends_with("or name another folder in MSPASS_WORKER_DIR"), "{error}");

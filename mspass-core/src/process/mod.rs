@@ -10,6 +10,7 @@ mod detrend;
 mod filter;
 mod fold;
 mod function;
+mod header;
 mod interpolate;
 mod members;
 mod reference;
@@ -31,6 +32,9 @@ pub use detrend::{Detrend, Trend};
 pub use filter::{Bandpass, Bandstop, Highpass, Lowpass};
 pub use fold::{Align, Fold, Folded, Stack, StackSum, Stacked, fold_members};
 pub use function::{FnProcess, map_fn};
+pub use header::{
+    Constant, Edit, HeaderEdit, HeaderTest, Interval, Is, Kill, Missing, Operand, Operator,
+};
 pub use interpolate::{Interpolate, Interpolation};
 pub use members::{Members, members};
 pub use reference::{Origin, ToRelative, ToUtc};

@@ -5,6 +5,7 @@
 //! history: [`runner::run`] does.
 
 mod calculus;
+mod correlate;
 mod decimate;
 mod detrend;
 mod filter;
@@ -20,6 +21,7 @@ pub mod runner;
 mod scale;
 mod scratch;
 mod taper;
+mod whiten;
 mod window;
 
 use crate::datum::Datum;
@@ -27,6 +29,7 @@ use crate::error::Result;
 use crate::series::Sampled;
 
 pub use calculus::{Differentiate, Integrate};
+pub use correlate::CorrelatePairs;
 pub use decimate::{Antialias, Decimate};
 pub use detrend::{Detrend, Trend};
 pub use filter::{Bandpass, Bandstop, Highpass, Lowpass};
@@ -43,6 +46,7 @@ pub use rotate::{Angle, Extract, Rotate, Turn};
 pub use scale::{Measure, Scale};
 pub use scratch::{DESIGNS_MAX, SPARE_BUFFERS_MAX, SPARE_BYTES_MAX, Scratch};
 pub use taper::{Taper, TimeTaper};
+pub use whiten::{OneBit, Whiten};
 pub use window::{PADDED_NPTS_MAX, ShortSegment, Span, Window};
 
 /// An algorithm that takes one `T` and gives one [`Self::Output`].

@@ -68,7 +68,7 @@ fn pairs_come_in_order_of_ids_with_their_lags() {
     assert_eq!(pair.fact("window_start"), Some(DAY.into()));
     assert_eq!(pair.fact("window_end"), Some((DAY + 99.9).into()));
     assert_eq!(pair.history.inputs, [DocumentId([1; 12]), DocumentId([0; 12])]);
-    assert_eq!((pair.history.output, pair.life), (0, Life::Live));
+    assert_eq!((pair.history.output, pair.life), (4, Life::Live));
     let steps: Vec<_> = pair.history.passages.iter().map(|p| p.step.as_str()).collect();
     assert_eq!(steps, ["correlate_pairs"]);
     assert!(output.log.is_empty());
@@ -130,8 +130,19 @@ fn pairs_of_the_same_inputs_are_numbered() {
     ensemble.members[1].history = History::of(DocumentId([2; 12]), 0);
     ensemble.members[2].history = History::of(DocumentId([2; 12]), 1);
     let output = step(&CorrelatePairs::up_to(1.0), ensemble);
+    let history = |pair: usize| {
+        let History { inputs, output, .. } = &output.members[pair].history;
+        (inputs.clone(), *output)
+    };
+    assert_eq!(history(0), (vec![DocumentId([1; 12]), DocumentId([2; 12])], 0));
+    assert!(history(0).0 == history(1).0 && history(0).1 != history(1).1);
+    // Without any document there is still a number for each.
+    let unknown = Ensemble::from_iter(["A", "B", "C"].map(|station| {
+        trace(&format!("YA.{station}..HHZ"), 0.0, noise(50, u64::from(station.as_bytes()[0])))
+    }));
+    let output = step(&CorrelatePairs::up_to(1.0), unknown);
     let numbers: Vec<_> = output.members.iter().map(|pair| pair.history.output).collect();
-    assert_eq!(numbers, [0, 1, 0]);
+    assert_eq!(numbers, [0, 1, 2]);
 }
 
 #[test]

@@ -26,8 +26,8 @@ use crate::series::{Ensemble, TimeAxis, TimeSeries, overlap_start};
 /// ("NET.STA.LOC.CHAN_NET.STA.LOC.CHAN"), `net1`, `sta1`, `loc1`, `chan1`, `net2`, `sta2`, `loc2`,
 /// `chan2`, and `window_start` and `window_end`, the times of the first and last sample that were
 /// correlated (seconds, of the axis of the first member). Its history has the inputs of both, the
-/// steps of the first and those of the ensemble that it has not passed as a member; its output
-/// number counts the pairs of the same inputs.
+/// steps of the first and those of the ensemble that it has not passed as a member; no two pairs of
+/// the same inputs have the same output number.
 ///
 /// ```
 /// use mspass_core::process::{CorrelatePairs, Process, Scratch};
@@ -166,15 +166,16 @@ impl Process<Ensemble<TimeSeries>> for CorrelatePairs {
         }
         prepared.sort_by_cached_key(|member| member.trace.id.to_string());
         let mut pairs = Vec::new();
-        let mut outputs: BTreeMap<Vec<DocumentId>, u64> = BTreeMap::new();
+        let mut same: BTreeMap<(Vec<DocumentId>, u64), u64> = BTreeMap::new();
         for (index, first) in prepared.iter().enumerate() {
             for second in &prepared[index + usize::from(!self.autocorrelations)..] {
                 match self.correlate([first, second], scratch) {
                     Ok(mut pair) => {
                         let histories = [&first.trace.history, &second.trace.history];
                         pair.history = History::joined(&datum.history, &histories);
-                        let count = outputs.entry(pair.history.inputs.clone()).or_default();
-                        pair.history.output = *count;
+                        let History { inputs, output, .. } = &mut pair.history;
+                        let count = same.entry((inputs.clone(), *output)).or_default();
+                        *output = output.wrapping_add(*count);
                         *count += 1;
                         pairs.push(pair);
                     }

@@ -4,6 +4,7 @@
 //! when a workflow is built; [`Process::apply`] meets the data. Neither looks at life, log or
 //! history: [`runner::run`] does.
 
+mod bundle;
 mod calculus;
 mod correlate;
 mod decimate;
@@ -28,6 +29,7 @@ use crate::datum::Datum;
 use crate::error::Result;
 use crate::series::Sampled;
 
+pub use bundle::Bundle;
 pub use calculus::{Differentiate, Integrate};
 pub use correlate::CorrelatePairs;
 pub use decimate::{Antialias, Decimate};

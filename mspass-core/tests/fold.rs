@@ -177,7 +177,7 @@ fn members_fold_in_order_and_misfits_are_named() {
     let passage = passage_of::<Ensemble<TimeSeries>, _>(&stack);
     let output = run(&stack, &passage, ensemble, &mut scratch).unwrap();
     assert_eq!(output.history.inputs, [document(0), document(2)]);
-    assert_eq!(output.history.output, 0);
+    assert_eq!(output.history.output, 3);
     let passages = &output.history.passages;
     let passages: Vec<_> =
         passages.iter().map(|p| (p.step.as_str(), p.parameters.as_str())).collect();

@@ -18,7 +18,8 @@ pub struct Folded<F> {
 /// log of the output says so (Complaint); an ensemble of which none fits is refused.
 ///
 /// The output's history has the inputs of the members folded, in order, the steps of the first of
-/// them, and those of the ensemble that it has not passed as a member. The ensemble's own log goes
+/// them, and those of the ensemble that it has not passed as a member; its output number is theirs
+/// where they have the same, else one made of all of theirs. The ensemble's own log goes
 /// before the output's; the ensemble's metadata fill in what those of the output lack.
 pub const fn fold_members<F>(fold: F) -> Folded<F> {
     Folded { fold }

@@ -60,7 +60,8 @@ pub enum Align {
 ///     let rate = Hertz::new(20.0).unwrap();
 ///     TimeSeries::new(id.parse().unwrap(), UtcTime::default(), rate, vec![sample; 3])
 /// };
-/// let mut ensemble = Ensemble::from_iter([trace("YA.UV05..HHZ", 1.0), trace("YA.UV06..HHZ", 4.0)]);
+/// let traces = [trace("YA.UV05..HHZ", 1.0), trace("YA.UV06..HHZ", 4.0)];
+/// let mut ensemble = Ensemble::from_iter(traces);
 /// let stack = fold_members(Stack::mean());
 /// let stack = stack.apply(&mut ensemble, &mut Scratch::default()).unwrap();
 /// assert_eq!((stack.id.to_string().as_str(), stack.samples[0]), ("YA...HHZ", 2.5));

@@ -246,7 +246,9 @@ fn suffer(
         Fault::KillLauncher => cluster.kill_driver(),
         Fault::Cut(seconds) => {
             let wire = cluster.one_wire(draw);
-            story.push(format!("between {}", wire.2));
+            if let Some(told) = story.last_mut() {
+                *told = format!("{told} between {}", wire.2);
+            }
             cluster.cut(wire, Duration::from_secs_f64(seconds))
         }
     }

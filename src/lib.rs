@@ -33,7 +33,9 @@ pub use mspass_cluster as cluster;
 pub use mspass_core as core;
 pub use mspass_io as io;
 
-pub use mspass_actors::workflow::{ArchivePieces, Pipeline, Save, Workflow};
+pub use mspass_actors::workflow::{
+    ArchivePieces, Groups, Numbered, Pipeline, Query, Save, Workflow,
+};
 pub use mspass_cluster::desktop::{self, DesktopOptions};
 pub use mspass_core::{
     Datum, Hertz, Metadata, Process, SeedId, TimeSeries, TimeWindow, UtcTime, process,

@@ -327,10 +327,12 @@ impl Handler<Do> for ForemanActor {
 
 impl Handler<AskKeepers> for ForemanActor {
     fn handle(&mut self, ask: AskKeepers, reply: Reply<AskKeepers>, _: &Context<Self>) {
-        let (part_count, part_sum, names) = self.state.keepers(ask.stage);
-        let known = names.iter().filter_map(|name| self.workers.get(name));
-        let keepers = known.map(|known| known.keeper.clone()).collect();
-        reply.send(Keepers { part_count, part_sum, keepers });
+        let named = self.state.keepers(ask.stage, ask.epoch);
+        reply.send(named.map(|(part_count, part_sum, names)| {
+            let known = names.iter().filter_map(|name| self.workers.get(name));
+            let keepers = known.map(|known| known.keeper.clone()).collect();
+            Keepers { part_count, part_sum, keepers }
+        }));
     }
 }
 

@@ -81,11 +81,14 @@ pub struct JobSpec {
     pub stages: u32,
 }
 
-/// Asks who keeps the pieces that a stage made.
+/// Asks who keeps the pieces that a stage made; nobody is named while some of them are missing, or
+/// to the holder of a lease of another incarnation of the foreman.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub struct AskKeepers {
     /// The stage.
     pub stage: u32,
+    /// The foreman's incarnation that leased the task.
+    pub epoch: u64,
 }
 
 /// A worker that keeps pieces.
@@ -223,7 +226,7 @@ impl Message for AskJob {
 
 impl Message for AskKeepers {
     const TYPE: &'static str = "mspass.foreman.keepers";
-    type Reply = Keepers;
+    type Reply = Option<Keepers>;
 }
 
 impl Message for Leave {

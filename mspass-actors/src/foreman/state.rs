@@ -174,8 +174,13 @@ impl Foreman {
         self.waiting.keys().next().copied().unwrap_or(0)
     }
 
-    /// Who keeps the pieces that a stage made, and of how many parts with which sum of their names.
-    pub fn keepers(&self, stage: u32) -> (u64, u64, Vec<WorkerName>) {
+    /// Who keeps the pieces that a stage made, and of how many parts with which sum of their names;
+    /// `None` while the stage is not done, and for a lease of another incarnation, which knows
+    /// nothing of how far this one is.
+    pub fn keepers(&self, stage: u32, epoch: u64) -> Option<(u64, u64, Vec<WorkerName>)> {
+        if epoch != self.epoch || self.waiting.range(..=stage).next().is_some() {
+            return None;
+        }
         let (mut count, mut sum, mut names) = (0, 0_u64, HashSet::new());
         for (key, kept) in self.kept.iter().filter(|(_, kept)| kept.partition.stage == stage) {
             count += 1;
@@ -186,7 +191,7 @@ impl Foreman {
         }
         let mut names: Vec<WorkerName> = names.into_iter().collect();
         names.sort_unstable();
-        (count, sum, names)
+        Some((count, sum, names))
     }
 
     fn insert(&mut self, key: TaskKey, task: Task) {

@@ -99,6 +99,7 @@ fn work(
         let mut chunk = Chunk::begin(reports);
         for lease in leases {
             pen.begin(runner.job(), lease.key);
+            bench.epoch = lease.epoch;
             let run = catch_unwind(AssertUnwindSafe(|| runner.run(&lease.partition, &mut bench)));
             let result = run.unwrap_or_else(|panic| {
                 bench = new_bench();

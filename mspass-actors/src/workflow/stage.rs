@@ -52,6 +52,8 @@ pub struct Bench {
     pub(super) decoded: Vec<f64>,
     /// The worker's pieces, and those of others.
     pub(super) pieces: Option<PieceAccess>,
+    /// The foreman's incarnation that leased the task in work.
+    pub(crate) epoch: u64,
     pub(super) bucket_bytes_max: usize,
     pub(super) group_bytes_max: usize,
     /// Whether outputs may be stored; else a task keeps them all.
@@ -70,6 +72,7 @@ impl Bench {
             file: None,
             decoded: Vec::new(),
             pieces: None,
+            epoch: 0,
             bucket_bytes_max: BUCKET_BYTES,
             group_bytes_max: GROUP_BYTES,
             stores: true,

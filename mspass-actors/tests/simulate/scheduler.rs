@@ -221,9 +221,9 @@ impl World {
     ///
     /// # Errors
     /// When it counts too few: a task is neither there nor set aside.
-    pub(super) fn pieces_are_there(&self) -> Result<bool, String> {
+    pub(super) fn pieces_are_there(&self, epoch: u64) -> Result<bool, String> {
         let Some(foreman) = &self.scheduler.foreman else { return Ok(false) };
-        let (count, sum, names) = foreman.keepers(0);
+        let Some((count, sum, names)) = foreman.keepers(0, epoch) else { return Ok(false) };
         let known = names.iter().filter_map(|name| self.scheduler.known.get(name));
         let pieces = known.flat_map(|(worker, _)| self.workers[*worker].pieces.iter().copied());
         let pieces: HashSet<TaskKey> = pieces.collect();

@@ -215,7 +215,7 @@ impl World {
         let end = if nature == Nature::Panics {
             let reason = "it panicked".to_owned();
             Some(TaskEnd::Failed { class: FailureClass::Panic, reason })
-        } else if lease.partition.stage == 1 && !self.gather() {
+        } else if lease.partition.stage == 1 && !self.gather(lease.epoch) {
             let reason = "a piece is missing".to_owned();
             Some(TaskEnd::Failed { class: FailureClass::Missing, reason })
         } else {
@@ -240,8 +240,8 @@ impl World {
     }
 
     /// Whether all that a bucket is made of could be had.
-    fn gather(&mut self) -> bool {
-        match self.pieces_are_there() {
+    fn gather(&mut self, epoch: u64) -> bool {
+        match self.pieces_are_there(epoch) {
             Ok(true) => true,
             Ok(false) => {
                 self.history.missing += 1;

@@ -67,7 +67,10 @@ impl LocalCluster {
     }
 
     /// The same with several workers, each of so many threads.
-    pub(super) fn submit_to(
+    ///
+    /// # Errors
+    /// As [`Self::submit`].
+    pub fn submit_to(
         &self,
         stage: &Arc<Stage>,
         journal: &Path,

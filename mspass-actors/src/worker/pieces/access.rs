@@ -62,22 +62,25 @@ impl PieceAccess {
         ))
     }
 
-    /// All pieces of a bucket, in order of part and chunk.
+    /// All pieces of a bucket, in order of part and chunk, for a task leased in this incarnation of
+    /// the foreman.
     ///
     /// # Errors
     /// [`StageFault::Missing`] where not all parts of the stage are to be had just now.
     pub(crate) fn find(
         &self,
         job: &str,
-        stage: u32,
-        bucket: u32,
+        (stage, bucket): (u32, u32),
+        epoch: u64,
     ) -> Result<Vec<Found>, StageFault> {
         let asked = self.foreman.clone();
-        let keepers = self.waiter.wait(async move {
-            asked.ask(AskKeepers { stage }, LIST_DEADLINE).await
-        });
-        let Some(Ok(Keepers { part_count, part_sum, keepers })) = keepers else {
-            return Err(StageFault::Missing("the foreman does not say who keeps pieces".into()));
+        let ask = AskKeepers { stage, epoch };
+        let named = self.waiter.wait(async move { asked.ask(ask, LIST_DEADLINE).await });
+        let again = format!("pieces of stage {} of job '{job}' are made again", stage + 1);
+        let Keepers { part_count, part_sum, keepers } = match named {
+            Some(Ok(Some(keepers))) => keepers,
+            Some(Ok(None)) => return Err(StageFault::Missing(again)),
+            _ => return Err(StageFault::Missing("the foreman does not answer".into())),
         };
         for with_parts in [false, true] {
             let list = ListPieces { job: job.to_owned(), stage, bucket, with_parts };
@@ -92,8 +95,7 @@ impl PieceAccess {
                 return Ok(found.pieces);
             }
         }
-        let stage = stage + 1;
-        Err(StageFault::Missing(format!("pieces of stage {stage} of job '{job}' are made again")))
+        Err(StageFault::Missing(again))
     }
 
     fn list(&self, keeper: &Keeper, list: ListPieces) -> Result<Listing, StageFault> {

@@ -61,7 +61,7 @@ impl Bucket {
             return Err(StageFault::Broken("a bucket was asked of a worker without pieces".into()));
         };
         let stage = partition.stage.saturating_sub(1);
-        let found = access.find(task.job(), stage, *bucket)?;
+        let found = access.find(task.job(), (stage, *bucket), bench.epoch)?;
         let total: u64 = found.iter().map(|piece| piece.bytes).sum();
         let held = if total > bench.bucket_bytes_max as u64 {
             Held::File(access.scratch_file()?, 0)

@@ -88,7 +88,7 @@ fn a_stack_is_the_same_whoever_made_it() {
     assert_eq!((status.totals.entered, status.totals.saved), (DATA + GROUPS, GROUPS));
     let saved = all(&one, WF_TIME_SERIES);
     assert_eq!(saved.len() as u64, GROUPS);
-    let count = |document: &Document| document.get_i64("stack_count").unwrap();
+    let count = |document: &Document| i64::from(document.get_i32("stack_count").unwrap());
     assert_eq!(saved.iter().map(count).sum::<i64>(), DATA as i64);
     for workers in [&[3][..], &[1, 1], &[2, 1, 1]] {
         let (other, _) = once(stacks(), workers);

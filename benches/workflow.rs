@@ -10,7 +10,11 @@
 //!   plain loop over the same processes; CPU time, user and system, interleaved pairs, the median.
 //! - `history`: what the document of a datum's history takes, microseconds.
 
-#![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "a benchmark may panic and wait")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "a benchmark may panic and wait"
+)]
 
 use std::hint::black_box;
 use std::sync::Arc;

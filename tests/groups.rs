@@ -78,7 +78,12 @@ fn all(database: &Database, collection: &str) -> Vec<Document> {
 }
 
 fn stacks() -> Workflow {
-    traces().map(Detrend::demean()).group_by(&["sta"]).fold(Stack::mean()).save(Save::new()).unwrap()
+    traces()
+        .map(Detrend::demean())
+        .group_by(&["sta"])
+        .fold(Stack::mean())
+        .save(Save::new())
+        .unwrap()
 }
 
 #[test]
@@ -119,13 +124,13 @@ fn ensembles_are_whole_and_in_order() {
         .map(members::<TimeSeries, _>(Detrend::demean()))
         .try_map("look", |ensemble: Ensemble<TimeSeries>| {
             let numbers = ensemble.members.iter().map(|m| m.metadata.get("number").cloned());
-            let numbers: Vec<i64> = numbers
-                .map(|value| if let Some(Value::Int(n)) = value { n } else { -1 })
-                .collect();
+            let numbers: Vec<i64> =
+                numbers.map(|value| if let Some(Value::Int(n)) = value { n } else { -1 }).collect();
             let station = ensemble.metadata.get("sta").cloned();
-            let alike = ensemble.members.iter().all(|m| {
-                station == Some(Value::Text(m.id.station().to_owned()))
-            });
+            let alike = ensemble
+                .members
+                .iter()
+                .all(|m| station == Some(Value::Text(m.id.station().to_owned())));
             if alike && numbers.is_sorted() { Ok(ensemble) } else { Err("out of order") }
         })
         .save_members(Save::new().data_tag("whole"))
@@ -141,18 +146,21 @@ fn ensembles_are_whole_and_in_order() {
 #[test]
 fn what_is_left_out_made_of_others_or_dead_is_accounted_for() {
     let workflow = traces()
-        .filter("even", |trace| trace.metadata.get("number").is_some_and(|value| {
-            matches!(value, Value::Int(number) if number % 2 == 0)
-        }))
+        .filter("even", |trace| {
+            trace
+                .metadata
+                .get("number")
+                .is_some_and(|value| matches!(value, Value::Int(number) if number % 2 == 0))
+        })
         .flat_map("halves", |trace: TimeSeries| {
             let number = trace.metadata.get("number").cloned();
             if number == Some(Value::Int(100)) {
                 return Err("one hundred is not halved");
             }
-            let halves = trace.samples.chunks(NPTS / 2).map(|half| TimeSeries {
-                samples: half.to_vec(),
-                ..trace.clone()
-            });
+            let halves = trace
+                .samples
+                .chunks(NPTS / 2)
+                .map(|half| TimeSeries { samples: half.to_vec(), ..trace.clone() });
             Ok(halves.collect())
         })
         .try_map("lose some", |mut trace: TimeSeries| {
@@ -177,8 +185,7 @@ fn what_is_left_out_made_of_others_or_dead_is_accounted_for() {
     assert!(lost > 0 && reasons.iter().any(|r| r.contains("'number' to group by")), "{reasons:?}");
     assert_eq!(all(&database, CEMETERY).len() as u64, first.dead);
     assert_eq!(all(&database, WF_TIME_SERIES).len() as u64, halves, "tee saves each half");
-    let sums: Vec<TimeSeries> =
-        collected(&database, "test").unwrap().map(Result::unwrap).collect();
+    let sums: Vec<TimeSeries> = collected(&database, "test").unwrap().map(Result::unwrap).collect();
     assert_eq!(sums.len() as u64, status.stages[1].tally.live);
     assert!(sums.iter().all(|sum| sum.samples.len() == NPTS / 2));
     let steps = |sum: &TimeSeries| -> Vec<String> {

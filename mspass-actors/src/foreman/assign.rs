@@ -73,7 +73,9 @@ impl Foreman {
     /// Asks the worker with the longest queue for half of it when another has nothing to do.
     fn steal(&mut self) {
         let waits = |stage| self.ready.get(&stage).is_some_and(|ready| !ready.is_empty());
-        if waits(self.present_stage()) || self.workers.values().all(|worker| worker.idle_slots() == 0) {
+        if waits(self.present_stage())
+            || self.workers.values().all(|worker| worker.idle_slots() == 0)
+        {
             return;
         }
         let busy = self.workers.iter_mut().filter(|(_, w)| w.unstarted() > 0 && !w.recalled);

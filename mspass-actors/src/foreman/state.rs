@@ -9,9 +9,7 @@ use super::task::{DeadLetter, State, Task, Verdict};
 use crate::workflow::partition::{Partition, TaskKey};
 use crate::workflow::tally::Tally;
 
-pub use super::task::{
-    BACKOFF_FIRST, CHARGES_MAX, MISSING_ATTEMPTS_MAX, TRANSIENT_ATTEMPTS_MAX,
-};
+pub use super::task::{BACKOFF_FIRST, CHARGES_MAX, MISSING_ATTEMPTS_MAX, TRANSIENT_ATTEMPTS_MAX};
 
 /// Tasks in memory at the same time, some 300 bytes each; the source waits when there are so many.
 pub const TASKS_MAX: usize = 1 << 16;

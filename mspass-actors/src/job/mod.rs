@@ -16,8 +16,8 @@ use crate::clock;
 use crate::error::{Error, Result};
 use crate::foreman::journal::Journal;
 use crate::foreman::{
-    AskDeadLetters, AskStatus, AwaitStage, DeadLetter, Do, Drain, ForemanActor, JobStatus, Offer, Outcome,
-    Replay, Requeue, SourceFailed,
+    AskDeadLetters, AskStatus, AwaitStage, DeadLetter, Do, Drain, ForemanActor, JobStatus, Offer,
+    Outcome, Replay, Requeue, SourceFailed,
 };
 use crate::mailbox::{Address, Mailbox, Message};
 use crate::runtime::{Waiter, spawn_thread};

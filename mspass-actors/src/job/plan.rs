@@ -92,9 +92,9 @@ fn each_range(
         for (id, bytes) in page {
             let full = count == PARTITION_DOCUMENTS || size + bytes > PARTITION_SAMPLE_BYTES;
             match partitions.last_mut() {
-                Some(Partition { part: Part::Documents { last, .. }, bytes: predicted, .. })
-                    if !full =>
-                {
+                Some(Partition {
+                    part: Part::Documents { last, .. }, bytes: predicted, ..
+                }) if !full => {
                     (*last, count, size) = (id, count + 1, size + bytes);
                     *predicted = size / SAMPLE_BYTES_PER_FILE_BYTE;
                 }
@@ -208,11 +208,7 @@ impl IndexedFile {
     }
 
     /// The parts of this file.
-    fn partitions(
-        &self,
-        database: &Database,
-        source: &ArchivePieces,
-    ) -> Result<Vec<Partition>> {
+    fn partitions(&self, database: &Database, source: &ArchivePieces) -> Result<Vec<Partition>> {
         again(|| self.read_partitions(database, source))
     }
 
@@ -237,7 +233,9 @@ impl IndexedFile {
             }
             match parts.last_mut() {
                 Some(Partition {
-                    part: Part::File { foff_last, samples: None, .. }, bytes, ..
+                    part: Part::File { foff_last, samples: None, .. },
+                    bytes,
+                    ..
                 }) if *bytes + run.bytes <= PARTITION_BYTES => {
                     *foff_last = run.foff;
                     *bytes += run.bytes;

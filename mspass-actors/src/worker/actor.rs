@@ -11,9 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::compute::{self, Reports, Runner};
 use super::memory::{MemoryAdvice, MemoryWatch, resident_bytes};
-use super::pieces::{
-    FetchPiece, ListPieces, PieceAccess, PieceKeeper, PieceOptions, PieceServer,
-};
+use super::pieces::{FetchPiece, ListPieces, PieceAccess, PieceKeeper, PieceOptions, PieceServer};
 use super::slate::{Slate, Suspect};
 use super::state::{Action, Finished, WorkerState};
 use crate::clock;

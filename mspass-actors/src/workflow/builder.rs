@@ -385,10 +385,13 @@ impl<T: Datum> Pipeline<T> {
     /// The first step whose parameters can never work.
     pub fn collect(self) -> Result<Workflow> {
         let step = Step::new("collect", &serde_json::Value::Null);
-        self.end(step, Arc::new(move |mut datum: T, task, _| {
-            task.output.tally.live += 1;
-            task.collect(&mut datum);
-        }))
+        self.end(
+            step,
+            Arc::new(move |mut datum: T, task, _| {
+                task.output.tally.live += 1;
+                task.collect(&mut datum);
+            }),
+        )
     }
 
     /// Ends with counting the data: `live` of the last stage.
@@ -431,7 +434,5 @@ fn guard<T: Datum, R>(
 /// What a function gives; a panic is an error with its text.
 pub(super) fn guarded<R>(call: impl FnOnce() -> Result<R, String>) -> Result<R, String> {
     let called = std::panic::catch_unwind(std::panic::AssertUnwindSafe(call));
-    called.unwrap_or_else(|panic| {
-        Err(format!("panicked: {}", runner::panic_text(panic.as_ref())))
-    })
+    called.unwrap_or_else(|panic| Err(format!("panicked: {}", runner::panic_text(panic.as_ref()))))
 }

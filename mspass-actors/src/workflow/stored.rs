@@ -12,11 +12,7 @@ use super::source::{Numbered, Query};
 use super::stage::{Emit, Run, StageFault};
 
 /// Reads the documents of a part, one datum each, by their `_id`s.
-pub(super) fn read_documents<T: Waveform>(
-    collection: String,
-    query: &Query,
-    emit: Emit<T>,
-) -> Run {
+pub(super) fn read_documents<T: Waveform>(collection: String, query: &Query, emit: Emit<T>) -> Run {
     let (filter, options) = (query.whole_filter(), ReadOptions::default().collection(&collection));
     Arc::new(move |task, partition, bench| {
         let Part::Documents { first, last } = partition.part else {
@@ -53,7 +49,11 @@ fn start_of<T: Waveform>(datum: &T) -> String {
 
 /// Documents that both filters let pass.
 pub(crate) fn both(filter: &Document, other: Document) -> Document {
-    if filter.is_empty() { other } else { doc! { "$and": [filter.clone(), other] } }
+    if filter.is_empty() {
+        other
+    } else {
+        doc! { "$and": [filter.clone(), other] }
+    }
 }
 
 /// Makes the data of a part by their numbers.

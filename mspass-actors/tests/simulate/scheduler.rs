@@ -102,9 +102,8 @@ impl World {
         }
         let now = self.time();
         let ledger = self.scheduler.ledger();
-        let is_left = |key: &TaskKey| {
-            !ledger.done.contains_key(key) && !ledger.set_aside.contains_key(key)
-        };
+        let is_left =
+            |key: &TaskKey| !ledger.done.contains_key(key) && !ledger.set_aside.contains_key(key);
         let pieces_needed = (0..self.buckets).any(|number| is_left(&bucket(number).key()));
         let Some(foreman) = &mut self.scheduler.foreman else { return };
         while self.scheduler.offered < self.tasks && foreman.room() as u64 >= OFFER {

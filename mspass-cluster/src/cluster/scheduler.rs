@@ -4,9 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use mspass_actors::db_proxy::ProxyStore;
-use mspass_actors::foreman::lease::{
-    AskJob, AskKeepers, Ended, Heartbeat, JobSpec, Join, Leave,
-};
+use mspass_actors::foreman::lease::{AskJob, AskKeepers, Ended, Heartbeat, JobSpec, Join, Leave};
 use mspass_actors::foreman::{AskDeadLetters, AskStatus, Drain, ForemanActor, JobStatus, Requeue};
 use mspass_actors::job::{self, Driver};
 use mspass_actors::mailbox::{Address, Context, Handler, MailError, Mailbox, Reply, start};

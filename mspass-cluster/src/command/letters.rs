@@ -58,8 +58,7 @@ fn print(letters: &[DeadLetter], out: &mut dyn Write) -> Result<(), Failure> {
     if letters.is_empty() {
         return Ok(writeln!(out, "no task is set aside")?);
     }
-    let mut table =
-        Table::new(["task", "archive_file", "part", "worker", "what happened"], []);
+    let mut table = Table::new(["task", "archive_file", "part", "worker", "what happened"], []);
     for letter in letters {
         for charge in &letter.charges {
             let part = &letter.partition;

@@ -62,7 +62,8 @@ impl Bar {
         self.0.set_length(all);
         self.0.set_position(done);
         let lost = totals.dead + totals.aborted;
-        let place = if count > 1 { format!("stage {} of {count}: ", present + 1) } else { "".into() };
+        let place =
+            if count > 1 { format!("stage {} of {count}: ", present + 1) } else { "".into() };
         self.0.set_message(match status.stalled_seconds {
             Some(seconds) => format!("stalled: no worker for {seconds} s"),
             None => format!("{place}{} data, {lost} dead or aborted", totals.entered),

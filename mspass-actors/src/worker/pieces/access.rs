@@ -145,12 +145,7 @@ struct Finding {
 impl Finding {
     /// Takes what one keeper has and none before it; where parts are not named, none has it twice,
     /// or the sums show it.
-    fn take(
-        &mut self,
-        listing: &Listing,
-        fetches: Option<Mailbox<FetchPiece>>,
-        list: &ListPieces,
-    ) {
+    fn take(&mut self, listing: &Listing, fetches: Option<Mailbox<FetchPiece>>, list: &ListPieces) {
         if !list.with_parts {
             self.part_count += listing.part_count;
             self.part_sum = self.part_sum.wrapping_add(listing.part_sum);

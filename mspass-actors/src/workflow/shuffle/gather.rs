@@ -68,8 +68,7 @@ impl Bucket {
         } else {
             Held::Memory(Vec::with_capacity(found.len()))
         };
-        let mut read =
-            Self { held, tables: Vec::new(), names: Vec::new(), entries: Vec::new() };
+        let mut read = Self { held, tables: Vec::new(), names: Vec::new(), entries: Vec::new() };
         for piece in &found {
             read.add(access.read(piece)?, access)?;
         }
@@ -221,11 +220,7 @@ pub(in crate::workflow) fn ensembles<T: Datum>(
 }
 
 /// What is buried of a group that cannot be made.
-fn refused<T: Datum>(
-    key: &[u8],
-    values: Vec<(String, Value)>,
-    reason: String,
-) -> Tombstone {
+fn refused<T: Datum>(key: &[u8], values: Vec<(String, Value)>, reason: String) -> Tombstone {
     let mut log = ErrorLog::default();
     log.push("group_by", Severity::Invalid, reason);
     Tombstone {
@@ -332,11 +327,11 @@ fn fold_group<T: Datum, F: Fold<T>>(
 ) -> Result<Result<F::Output, String>, StageFault> {
     let mut tree = Tree { fold, levels: Vec::new() };
     let (mut inputs, mut passages) = (Vec::new(), None);
-    let guarded = |call: &mut dyn FnMut() -> mspass_core::Result<()>| {
-        match catch_unwind(AssertUnwindSafe(call)) {
-            Ok(result) => result.map_err(|error| (error.to_string(), false)),
-            Err(panic) => Err((format!("panicked: {}", panic_text(panic.as_ref())), true)),
-        }
+    let guarded = |call: &mut dyn FnMut() -> mspass_core::Result<()>| match catch_unwind(
+        AssertUnwindSafe(call),
+    ) {
+        Ok(result) => result.map_err(|error| (error.to_string(), false)),
+        Err(panic) => Err((format!("panicked: {}", panic_text(panic.as_ref())), true)),
     };
     for leaf in group.chunks(LEAF_MEMBERS) {
         let mut partial: Option<F::Partial> = None;

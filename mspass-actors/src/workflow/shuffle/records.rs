@@ -51,7 +51,8 @@ impl PieceWriter {
         let entry = self.entry(&passages);
         self.records.extend_from_slice(&[0; 4]);
         for part in [key, order] {
-            let length = u16::try_from(part.len()).ok().filter(|n| usize::from(*n) <= KEY_BYTES_MAX);
+            let length =
+                u16::try_from(part.len()).ok().filter(|n| usize::from(*n) <= KEY_BYTES_MAX);
             let Some(length) = length else {
                 self.records.truncate(start);
                 return Err(format!("its key takes more than {KEY_BYTES_MAX} bytes"));

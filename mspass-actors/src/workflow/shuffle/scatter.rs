@@ -15,8 +15,7 @@ use crate::workflow::stage::{Emit, StageFault, Task};
 pub(in crate::workflow) const SCATTER_BYTES_MAX: usize = 8 << 20;
 
 /// The values that a datum is grouped by.
-pub(in crate::workflow) type KeyOf<T> =
-    Arc<dyn Fn(&T) -> Result<Vec<Value>, String> + Send + Sync>;
+pub(in crate::workflow) type KeyOf<T> = Arc<dyn Fn(&T) -> Result<Vec<Value>, String> + Send + Sync>;
 
 /// How data are grouped.
 pub(in crate::workflow) struct Grouping<T> {
@@ -32,12 +31,7 @@ pub(in crate::workflow) struct Grouping<T> {
 
 impl<T: Datum> Grouping<T> {
     /// Puts key and order of a datum in the place of what stands there.
-    fn place(
-        &self,
-        datum: &mut T,
-        key: &mut Vec<u8>,
-        order: &mut Vec<u8>,
-    ) -> Result<(), String> {
+    fn place(&self, datum: &mut T, key: &mut Vec<u8>, order: &mut Vec<u8>) -> Result<(), String> {
         key.clear();
         push_key(key, &(self.key_of)(datum)?);
         order.clear();

@@ -88,7 +88,7 @@ fn a_stack_is_the_same_whoever_made_it() {
     assert_eq!((status.totals.entered, status.totals.saved), (DATA + GROUPS, GROUPS));
     let saved = all(&one, WF_TIME_SERIES);
     assert_eq!(saved.len() as u64, GROUPS);
-    let count = |document: &Document| document.get_i64("stack_count").unwrap();
+    let count = |document: &Document| i64::from(document.get_i32("stack_count").unwrap());
     assert_eq!(saved.iter().map(count).sum::<i64>(), DATA as i64);
     for workers in [&[3][..], &[1, 1], &[2, 1, 1]] {
         let (other, _) = once(stacks(), workers);
@@ -185,6 +185,24 @@ fn what_is_left_out_made_of_others_or_dead_is_accounted_for() {
         sum.history.passages.iter().map(|passage| passage.step.clone()).collect()
     };
     assert_eq!(steps(&sums[0]), ["even", "halves", "lose some", "group_by", "stack"]);
+}
+
+#[test]
+fn the_members_of_groups_are_data_again() {
+    // Members of different numbers: what is joined of them has a number of 53 bits.
+    let workflow = traces()
+        .group_by(&["sta"])
+        .ensembles()
+        .flat_map("members", |ensemble: Ensemble<TimeSeries>| Ok::<_, String>(ensemble.members))
+        .flat_map("twice", |trace: TimeSeries| Ok::<_, String>(vec![trace.clone(), trace]))
+        .group_by(&["net"])
+        .ensembles()
+        .flat_map("again", |ensemble: Ensemble<TimeSeries>| Ok::<_, String>(ensemble.members))
+        .save(Save::new())
+        .unwrap();
+    let (database, status) = once(workflow, &[2]);
+    assert_eq!((status.totals.dead, status.totals.saved), (0, 2 * DATA));
+    assert_eq!(all(&database, WF_TIME_SERIES).len() as u64, 2 * DATA);
 }
 
 #[test]

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use mspass_actors::foreman::lease::{FailureClass, Load, TaskEnd, Token};
 use mspass_actors::foreman::state::{
-    CHARGES_MAX, Foreman, LEASE_MIN, Output, Phase, STALL_GRACE, TASKS_MAX,
+    CHARGES_MAX, Foreman, LEASE_MIN, Output, Phase, STALL_GRACE, TASKS_MAX, UNNAMED_MAX,
 };
 use mspass_actors::workflow::tally::Tally;
 use simulate::partition;
@@ -144,8 +144,25 @@ fn a_lease_that_no_heartbeat_names_ends() {
         granted(foreman).len()
     };
     (0..100).for_each(|seconds| assert_eq!(beat(&mut foreman, seconds, &tokens), 0));
-    let anew = (100..100 + LEASE_MIN.as_secs() + 2).map(|seconds| beat(&mut foreman, seconds, &[]));
-    assert_eq!(anew.sum::<usize>(), 1);
+    let unnamed = u64::from(UNNAMED_MAX);
+    (100..100 + unnamed).for_each(|seconds| assert_eq!(beat(&mut foreman, seconds, &[]), 0));
+    assert_eq!(beat(&mut foreman, 100 + unnamed, &[]), 1, "its word was lost on the way");
+}
+
+#[test]
+fn a_lease_ends_though_its_worker_says_nothing_of_it() {
+    let now = Instant::now();
+    let mut foreman = Foreman::new(1, 1);
+    foreman.join(now, "worker", 1, load(1), &[]);
+    foreman.offer(now, [partition(1)]);
+    assert_eq!(granted(&mut foreman).len(), 1);
+    // It is heard, but only ever tells of other things.
+    for seconds in 1..=LEASE_MIN.as_secs() {
+        let then = now + Duration::from_secs(seconds);
+        foreman.ended(then, "worker", 1, load(1), Vec::new());
+        foreman.tick(then);
+    }
+    assert_eq!(granted(&mut foreman).len(), 1);
 }
 
 #[test]

@@ -48,7 +48,7 @@ impl Foreman {
             };
             let Some((name, worker)) = choose(&mut self.workers, task) else { break };
             ready.pop_front();
-            worker.held.insert(key);
+            worker.held.insert(key, 0);
             task.attempt += 1;
             let expiry = now + lease_time(worker.load);
             task.state = State::Leased { worker: name.clone(), expiry };

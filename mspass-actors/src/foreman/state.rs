@@ -23,6 +23,9 @@ pub const LEASE_MIN: Duration = Duration::from_secs(30);
 pub const LEASE_TASKS: u32 = 5;
 /// Silence after which a worker is down.
 pub const WORKER_SILENCE_MAX: Duration = Duration::from_secs(15);
+/// Heartbeats in a row that may leave out a lease that the worker holds: it, or the word of its end,
+/// may be on its way.
+pub const UNNAMED_MAX: u32 = 3;
 /// How long a job may have work and no worker before it says that it is stalled.
 pub const STALL_GRACE: Duration = Duration::from_secs(60);
 
@@ -80,7 +83,8 @@ pub enum Phase {
 pub(super) struct Worker {
     incarnation: u64,
     pub(super) load: Load,
-    pub(super) held: HashSet<TaskKey>,
+    /// What it holds, and in how many heartbeats in a row it did not say so.
+    pub(super) held: HashMap<TaskKey, u32>,
     heard: Instant,
     /// Leaves in good order: it gets nothing more.
     leaving: bool,
@@ -249,7 +253,7 @@ impl Foreman {
         }
         self.release(name);
         self.suspect(name, suspects);
-        let (held, leaving, recalled) = (HashSet::new(), false, false);
+        let (held, leaving, recalled) = (HashMap::new(), false, false);
         let worker = Worker { incarnation, load, held, heard: now, leaving, recalled };
         self.workers.insert(name.to_owned(), worker);
         self.workerless_since = None;
@@ -279,8 +283,31 @@ impl Foreman {
                 *expiry = renewed;
             }
         }
+        self.lose_unnamed(name, running);
         self.assign(now);
         true
+    }
+
+    /// What a worker holds and does not name for some heartbeats it does not have: its lease was
+    /// lost on the way, or the word of its end.
+    fn lose_unnamed(&mut self, name: &str, running: &[Token]) {
+        let Some(worker) = self.workers.get_mut(name) else { return };
+        let named: HashSet<TaskKey> = running.iter().map(|token| token.key).collect();
+        let mut lost = Vec::new();
+        for (key, unnamed) in &mut worker.held {
+            *unnamed = if named.contains(key) { 0 } else { *unnamed + 1 };
+            if *unnamed > UNNAMED_MAX {
+                lost.push(*key);
+            }
+        }
+        lost.sort_unstable();
+        for key in lost {
+            worker.held.remove(&key);
+            if let Some(task) = self.tasks.get_mut(&key) {
+                task.state = State::Ready;
+                self.ready.entry(task.partition.stage).or_default().push_front(key);
+            }
+        }
     }
 
     /// A worker leaves in good order: it keeps what it holds and gets nothing more.
@@ -510,7 +537,7 @@ impl Foreman {
     /// Makes everything that a worker held ready again.
     fn release(&mut self, name: &str) {
         let Some(worker) = self.workers.get_mut(name) else { return };
-        let mut held: Vec<TaskKey> = worker.held.drain().collect();
+        let mut held: Vec<TaskKey> = worker.held.drain().map(|(key, _)| key).collect();
         held.sort_unstable();
         for key in held.into_iter().rev() {
             if let Some(task) = self.tasks.get_mut(&key) {

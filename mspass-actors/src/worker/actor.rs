@@ -316,7 +316,7 @@ impl Handler<Beat> for WorkerActor {
         self.look_at_memory();
         self.act();
         let (worker, incarnation) = (self.options.name.clone(), self.incarnation);
-        let (load, running) = (self.state.load(), self.state.held());
+        let (load, running) = (self.state.load(), self.state.answers_for());
         let heartbeats = self.foreman.heartbeats.clone();
         let rejoin = context.address().mailbox::<Rejoin>();
         self.reports.waiter.spawn(async move {

@@ -3,12 +3,13 @@
 use std::fmt;
 use std::sync::Arc;
 
+use mspass_core::history::Passage;
 use mspass_core::metadata::Value;
 use mspass_core::process::Fold;
 use mspass_core::series::Ensemble;
 use mspass_core::{Datum, Error, Process};
 
-use super::builder::{Pipeline, Step};
+use super::builder::{Draft, Pipeline, Step};
 use super::shuffle::{self, BUCKETS, BUCKETS_MAX, FoldStep, Grouping, KeyOf, lacks};
 use super::stage::Emit;
 
@@ -34,11 +35,7 @@ impl<T: Datum> Groups<T> {
         let keys: Vec<String> = keys.iter().map(|key| (*key).to_owned()).collect();
         let names = keys.clone();
         let key_of: KeyOf<T> = Arc::new(move |datum| {
-            let value = |name: &String| {
-                let value = datum.fact(name).ok_or_else(|| lacks(name, "group"))?;
-                Ok((name.clone(), value))
-            };
-            names.iter().map(value).collect()
+            names.iter().map(|name| datum.fact(name).ok_or_else(|| lacks(name, "group"))).collect()
         });
         Self { pipeline, name: "group_by".into(), keys, key_of, sort: Vec::new(), buckets: BUCKETS }
     }
@@ -48,10 +45,9 @@ impl<T: Datum> Groups<T> {
         name: &str,
         key: impl Fn(&T) -> Result<V, E> + Send + Sync + 'static,
     ) -> Self {
-        let named = name.to_owned();
         let key_of: KeyOf<T> = Arc::new(move |datum| {
             let value = super::builder::guarded(|| key(datum).map_err(|error| error.to_string()))?;
-            Ok(vec![(named.clone(), value.into())])
+            Ok(vec![value.into()])
         });
         let keys = vec![name.to_owned()];
         Self { pipeline, name: "group_by".into(), keys, key_of, sort: Vec::new(), buckets: BUCKETS }
@@ -72,7 +68,7 @@ impl<T: Datum> Groups<T> {
     }
 
     /// The stage before ends here: number and passage of the grouping, and what comes after.
-    fn end_stage(self) -> (super::builder::Draft, Arc<mspass_core::history::Passage>) {
+    fn end_stage(self) -> (Draft, Arc<Passage>, Vec<String>) {
         let Self { mut pipeline, name, keys, key_of, sort, buckets } = self;
         let mut draft = pipeline.take_draft();
         let parameters =
@@ -91,13 +87,13 @@ impl<T: Datum> Groups<T> {
         let step = draft.add(step);
         let grouping = Arc::new(Grouping { step, key_of, sort, buckets: buckets.max(1) });
         draft.end_stage((pipeline.connect)(shuffle::scatter(grouping)), buckets);
-        (draft, passage)
+        (draft, passage, keys)
     }
 
     /// Each group as an ensemble, whose metadata are the keys.
     pub fn ensembles(self) -> Pipeline<Ensemble<T>> {
-        let (draft, passage) = self.end_stage();
-        let connect = move |emit: Emit<Ensemble<T>>| shuffle::ensembles(passage, emit);
+        let (draft, passage, keys) = self.end_stage();
+        let connect = move |emit: Emit<Ensemble<T>>| shuffle::ensembles(keys, passage, emit);
         Pipeline { draft, connect: Box::new(connect) }
     }
 
@@ -111,11 +107,11 @@ impl<T: Datum> Groups<T> {
     /// Members are added in their order, 64 at a time, and what these give is merged pairwise: the
     /// result is the same however many workers made it.
     pub fn fold<F: Fold<T>>(self, fold: F) -> Pipeline<F::Output> {
-        let (mut draft, grouped) = self.end_stage();
+        let (mut draft, grouped, keys) = self.end_stage();
         draft.refuse(fold.name(), fold.check());
         let folding = Step::new(fold.name(), &fold.parameters());
         let folded = folding.passage();
-        let step = FoldStep { step: draft.add(folding), grouped, folded };
+        let step = FoldStep { keys, step: draft.add(folding), grouped, folded };
         let fold = Arc::new(fold);
         let connect = move |emit: Emit<F::Output>| shuffle::folds(fold, step, emit);
         Pipeline { draft, connect: Box::new(connect) }

@@ -3,6 +3,7 @@
 mod builder;
 pub mod collected;
 mod groups;
+mod join;
 mod outlet;
 pub mod partition;
 mod pieces;

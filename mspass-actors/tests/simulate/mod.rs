@@ -207,6 +207,10 @@ impl World {
         world
     }
 
+    fn stages(&self) -> u32 {
+        if self.buckets > 0 { 2 } else { 1 }
+    }
+
     fn time(&self) -> Instant {
         self.began + self.now
     }
@@ -311,7 +315,8 @@ impl World {
             let nature = self.natures[&key];
             match (ledger.done.get(&key), ledger.set_aside.get(&key)) {
                 (Some(1), None) if nature == Nature::Healthy && self.store.contains(&key) => {}
-                (None, Some(letter)) => {
+                // What was done may still break its workers when its pieces are made again.
+                (done, Some(letter)) if done.is_none() || part.stage + 1 < self.stages() => {
                     if letter.charges.iter().any(|charge| charge.reason.is_empty()) {
                         return Err(format!("task {number} is set aside without a reason"));
                     }
@@ -325,7 +330,8 @@ impl World {
                 }
             }
         }
-        let known = ledger.done.len() as u64 + self.history.set_aside;
+        let once = ledger.set_aside.keys().filter(|key| !ledger.done.contains_key(key));
+        let known = ledger.done.len() as u64 + once.count() as u64;
         let all = self.tasks + self.buckets;
         if known == all { Ok(()) } else { Err(format!("{known} tasks of {all}")) }
     }

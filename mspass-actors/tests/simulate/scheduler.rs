@@ -69,8 +69,7 @@ impl World {
     pub(super) fn start_scheduler(&mut self) {
         self.scheduler.life += 1;
         let life = self.scheduler.life;
-        let stages = if self.buckets > 0 { 2 } else { 1 };
-        self.scheduler.foreman = Some(Foreman::new(life, stages));
+        self.scheduler.foreman = Some(Foreman::new(life, self.stages()));
         self.scheduler.planned = false;
         self.scheduler.offered = 0;
         self.after(0, Event::Tick { life });

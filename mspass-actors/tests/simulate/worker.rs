@@ -295,7 +295,7 @@ impl World {
         let it = &self.workers[worker];
         let Some(state) = &it.state else { return };
         let (name, incarnation) = (it.name(worker), life);
-        let (load, running) = (state.load(), state.held());
+        let (load, running) = (state.load(), state.answers_for());
         self.tell_foreman(worker, ToForeman::Beat { name, incarnation, load, running });
         self.after(1000, Event::Beat { worker, life });
     }

@@ -41,7 +41,7 @@ pub(super) fn counts(report: &mut JobReport, status: &JobStatus, stage: &Stage) 
             name: step.name.clone(),
             parameters: serde_json::from_str(&step.parameters).unwrap_or_default(),
             entered: tally.entered,
-            live: tally.entered - tally.died,
+            live: tally.entered - tally.died - tally.left_out,
             died: tally.died,
             seconds: tally.nanos as f64 * 1e-9,
         })

@@ -143,6 +143,11 @@ impl Bucket {
     }
 }
 
+/// The names and values that a group's data have in common.
+fn named(names: &[String], key: &[u8]) -> Vec<(String, Value)> {
+    names.iter().cloned().zip(key_values(key)).collect()
+}
+
 /// A group as people know it.
 fn label(values: &[(String, Value)]) -> String {
     let one = |(name, value): &(String, Value)| match value {
@@ -179,6 +184,7 @@ fn whole_history(
 
 /// The beginning of a stage: each group of a bucket becomes an ensemble.
 pub(in crate::workflow) fn ensembles<T: Datum>(
+    names: Vec<String>,
     passage: Arc<Passage>,
     emit: Emit<Ensemble<T>>,
 ) -> Run {
@@ -186,7 +192,7 @@ pub(in crate::workflow) fn ensembles<T: Datum>(
         let bucket = Bucket::read(task, partition, bench)?;
         for group in bucket.groups() {
             let key = bucket.key(group);
-            let values = key_values(key);
+            let values = named(&names, key);
             task.enter(|| label(&values), 0, bench);
             let bytes: usize = group.iter().map(|entry| entry.length).sum();
             let limit = bench.group_bytes_max;
@@ -198,7 +204,7 @@ pub(in crate::workflow) fn ensembles<T: Datum>(
                     label(&values),
                     group.len()
                 );
-                task.refuse(&refused::<Ensemble<T>>(key, reason));
+                task.refuse(&refused::<Ensemble<T>>(key, values, reason));
                 continue;
             }
             let members: Result<Vec<T>, _> =
@@ -215,7 +221,11 @@ pub(in crate::workflow) fn ensembles<T: Datum>(
 }
 
 /// What is buried of a group that cannot be made.
-fn refused<T: Datum>(key: &[u8], reason: String) -> Tombstone {
+fn refused<T: Datum>(
+    key: &[u8],
+    values: Vec<(String, Value)>,
+    reason: String,
+) -> Tombstone {
     let mut log = ErrorLog::default();
     log.push("group_by", Severity::Invalid, reason);
     Tombstone {
@@ -224,7 +234,7 @@ fn refused<T: Datum>(key: &[u8], reason: String) -> Tombstone {
         id: None,
         axis: None,
         npts: 0,
-        metadata: key_values(key).into_iter().collect::<Metadata>(),
+        metadata: values.into_iter().collect::<Metadata>(),
         log,
         history: whole_history(key, Vec::new(), Vec::new()),
     }
@@ -232,6 +242,8 @@ fn refused<T: Datum>(key: &[u8], reason: String) -> Tombstone {
 
 /// Number and names of a fold.
 pub(in crate::workflow) struct FoldStep {
+    /// What its groups are grouped by.
+    pub(in crate::workflow) keys: Vec<String>,
     pub(in crate::workflow) step: usize,
     pub(in crate::workflow) grouped: Arc<Passage>,
     pub(in crate::workflow) folded: Arc<Passage>,
@@ -248,11 +260,11 @@ pub(in crate::workflow) fn folds<T: Datum, F: Fold<T>>(
         let bucket = Bucket::read(task, partition, bench)?;
         for group in bucket.groups() {
             let key = bucket.key(group).to_vec();
-            let values = key_values(&key);
+            let values = named(&step.keys, &key);
             task.enter(|| label(&values), 0, bench);
             match fold_group(&*fold, &step, &bucket, group, task, bench)? {
                 Ok(folded) => emit(folded, task, bench),
-                Err(reason) => task.refuse(&refused::<F::Output>(&key, reason)),
+                Err(reason) => task.refuse(&refused::<F::Output>(&key, values, reason)),
             }
             task.settle(bench)?;
         }
@@ -374,7 +386,7 @@ fn fold_group<T: Datum, F: Fold<T>>(
             history.record(&step.grouped);
             history.record(&step.folded);
             *output.history_mut() = history;
-            for (name, value) in key_values(key) {
+            for (name, value) in named(&step.keys, key) {
                 if output.fact(&name).is_none() {
                     output.metadata_mut().insert(name, value);
                 }

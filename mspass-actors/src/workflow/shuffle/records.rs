@@ -154,13 +154,13 @@ pub(super) fn decode<T: Datum>(bytes: &[u8], passages: &Passages) -> Result<T, S
     Ok(datum)
 }
 
-/// The bytes of a group's key: equal for equal values.
-pub(super) fn key_bytes(values: &[(String, Value)]) -> Vec<u8> {
-    rmp_serde::to_vec(values).expect("names and values can be written")
+/// Appends the bytes of a group's key: equal for equal values.
+pub(super) fn push_key(key: &mut Vec<u8>, values: &[Value]) {
+    rmp_serde::encode::write(key, values).expect("values can be written");
 }
 
 /// The values that a key was made of.
-pub(super) fn key_values(key: &[u8]) -> Vec<(String, Value)> {
+pub(super) fn key_values(key: &[u8]) -> Vec<Value> {
     rmp_serde::from_slice(key).unwrap_or_default()
 }
 

@@ -6,7 +6,7 @@ use mspass_core::Datum;
 use mspass_core::metadata::Value;
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::records::{PieceWriter, key_bytes, push_order, push_sortable};
+use super::records::{PieceWriter, push_key, push_order, push_sortable};
 use crate::clock;
 use crate::worker::pieces::{PieceAccess, PieceName};
 use crate::workflow::stage::{Emit, StageFault, Task};
@@ -14,9 +14,9 @@ use crate::workflow::stage::{Emit, StageFault, Task};
 /// Bytes of records that a task holds before it hands them to the keeper of pieces.
 pub(in crate::workflow) const SCATTER_BYTES_MAX: usize = 8 << 20;
 
-/// The names and values that a datum is grouped by.
+/// The values that a datum is grouped by.
 pub(in crate::workflow) type KeyOf<T> =
-    Arc<dyn Fn(&T) -> Result<Vec<(String, Value)>, String> + Send + Sync>;
+    Arc<dyn Fn(&T) -> Result<Vec<Value>, String> + Send + Sync>;
 
 /// How data are grouped.
 pub(in crate::workflow) struct Grouping<T> {
@@ -31,16 +31,22 @@ pub(in crate::workflow) struct Grouping<T> {
 }
 
 impl<T: Datum> Grouping<T> {
-    /// Key and order of a datum.
-    fn place(&self, datum: &mut T) -> Result<(Vec<u8>, Vec<u8>), String> {
-        let key = key_bytes(&(self.key_of)(datum)?);
-        let mut order = Vec::with_capacity(28);
+    /// Puts key and order of a datum in the place of what stands there.
+    fn place(
+        &self,
+        datum: &mut T,
+        key: &mut Vec<u8>,
+        order: &mut Vec<u8>,
+    ) -> Result<(), String> {
+        key.clear();
+        push_key(key, &(self.key_of)(datum)?);
+        order.clear();
         for name in &self.sort {
             let value = datum.fact(name).ok_or_else(|| lacks(name, "sort"))?;
-            push_sortable(&mut order, &value);
+            push_sortable(order, &value);
         }
-        push_order(&mut order, datum.history_mut());
-        Ok((key, order))
+        push_order(order, datum.history_mut());
+        Ok(())
     }
 }
 
@@ -55,17 +61,18 @@ pub(in crate::workflow) struct Scatter {
     buckets: Vec<PieceWriter>,
     bytes: usize,
     chunk: u32,
+    /// Key and order of the datum in work.
+    key: Vec<u8>,
+    order: Vec<u8>,
 }
 
 impl Scatter {
-    fn push<T: Datum>(
-        &mut self,
-        buckets: u32,
-        (key, order): (&[u8], &[u8]),
-        datum: &mut T,
-    ) -> Result<(), String> {
-        self.buckets.resize_with(buckets as usize, PieceWriter::default);
-        let bucket = &mut self.buckets[(xxh3_64(key) % u64::from(buckets)) as usize];
+    /// Puts a datum into the piece of its group.
+    fn push<T: Datum>(&mut self, grouping: &Grouping<T>, datum: &mut T) -> Result<(), String> {
+        let Self { buckets, key, order, .. } = self;
+        grouping.place(datum, key, order)?;
+        buckets.resize_with(grouping.buckets as usize, PieceWriter::default);
+        let bucket = &mut buckets[(xxh3_64(key) % u64::from(grouping.buckets)) as usize];
         let before = bucket.bytes();
         bucket.push(key, order, datum)?;
         self.bytes += bucket.bytes() - before;
@@ -109,9 +116,7 @@ impl Task<'_> {
 pub(in crate::workflow) fn scatter<T: Datum>(grouping: Arc<Grouping<T>>) -> Emit<T> {
     Arc::new(move |mut datum, task, bench| {
         let began = clock::now();
-        let placed = grouping.place(&mut datum).and_then(|(key, order)| {
-            task.scatter.push(grouping.buckets, (&key, &order), &mut datum)
-        });
+        let placed = task.scatter.push(&grouping, &mut datum);
         bench.count(grouping.step, began.elapsed(), placed.is_err());
         if let Err(reason) = placed {
             datum.kill("group_by", reason);

@@ -195,6 +195,24 @@ fn what_is_left_out_made_of_others_or_dead_is_accounted_for() {
 }
 
 #[test]
+fn the_members_of_groups_are_data_again() {
+    // Members of different numbers: what is joined of them has a number of 53 bits.
+    let workflow = traces()
+        .group_by(&["sta"])
+        .ensembles()
+        .flat_map("members", |ensemble: Ensemble<TimeSeries>| Ok::<_, String>(ensemble.members))
+        .flat_map("twice", |trace: TimeSeries| Ok::<_, String>(vec![trace.clone(), trace]))
+        .group_by(&["net"])
+        .ensembles()
+        .flat_map("again", |ensemble: Ensemble<TimeSeries>| Ok::<_, String>(ensemble.members))
+        .save(Save::new())
+        .unwrap();
+    let (database, status) = once(workflow, &[2]);
+    assert_eq!((status.totals.dead, status.totals.saved), (0, 2 * DATA));
+    assert_eq!(all(&database, WF_TIME_SERIES).len() as u64, 2 * DATA);
+}
+
+#[test]
 fn a_group_larger_than_memory_is_folded_and_refused_as_an_ensemble() {
     let large = |number| {
         let mut trace = trace(number);

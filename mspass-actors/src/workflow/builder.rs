@@ -330,13 +330,12 @@ impl<T: Datum> Pipeline<T> {
                 let mut headstone = datum.headstone();
                 let function = &function;
                 let made = guarded(move || function(datum).map_err(|error| error.to_string()));
-                let made = made.and_then(|made| match history.output.checked_mul(FLAT_MAP_MAX) {
-                    Some(base) if made.len() as u64 <= FLAT_MAP_MAX => Ok((base, made)),
-                    Some(_) => Err(format!("made {} data of one", made.len())),
-                    None => Err("data were made of one too many times in a row".to_owned()),
+                let made = made.and_then(|made| match made.len() as u64 {
+                    0..=FLAT_MAP_MAX => Ok(made),
+                    count => Err(format!("made {count} data of one")),
                 });
                 bench.count(number, began.elapsed(), made.is_err());
-                let (base, made) = match made {
+                let made = match made {
                     Ok(made) => made,
                     Err(reason) => {
                         headstone.kill(&name, reason);
@@ -346,7 +345,7 @@ impl<T: Datum> Pipeline<T> {
                 // They take the place of the one that they were made of.
                 task.output.tally.entered += (made.len() as u64).saturating_sub(1);
                 task.output.tally.live += u64::from(made.is_empty());
-                for (index, mut datum) in (base..).zip(made) {
+                for (index, mut datum) in (first_number(history.output)..).zip(made) {
                     if datum.history_mut().inputs.is_empty() {
                         *datum.history_mut() = history.clone();
                     }
@@ -413,6 +412,16 @@ impl<T: Datum> Pipeline<T> {
         let Draft { source, steps, stages, .. } = draft;
         Ok(Workflow { source, steps, stages, outlet })
     }
+}
+
+/// The number of the first of the data made of one, with room for [`FLAT_MAP_MAX`]: the same for
+/// the same output, another one for another output of the same inputs. What was joined of several
+/// data has numbers that leave no room above them: those are hashed.
+fn first_number(output: u64) -> u64 {
+    output.checked_mul(FLAT_MAP_MAX).unwrap_or_else(|| {
+        let hash = Derived::new("flat_map").number(output).key() as u64;
+        hash - hash % FLAT_MAP_MAX
+    })
 }
 
 /// Calls a user's function over a datum, records the passage, and kills the datum when it panics.

@@ -48,7 +48,7 @@ pub(super) fn follow_job(
     look: &mut dyn FnMut() -> Result<u64>,
 ) -> Result<u8> {
     let ClusterProgram { desktop, workflow, parameters, .. } = program;
-    let job = Job::begin(desktop, sample)?;
+    let job = Job::begin(desktop, sample, workflows.draws(workflow))?;
     let request = JobRequest {
         job: desktop.job.clone(),
         workflow: workflow.clone(),

@@ -31,6 +31,10 @@ use signals::Interrupt;
 
 pub use options::{DesktopOptions, THREADS_MAX};
 
+/// Draws what the job of this name saved, as SVG text.
+pub type Draw =
+    fn(&Database, &str) -> std::result::Result<String, Box<dyn std::error::Error + Send + Sync>>;
+
 /// Runs a workflow over an archive on this machine, with everything a person would want to see of
 /// it, and gives the program's exit code: 0 finished, 1 failed, 2 bad input, 130 or 143
 /// interrupted.
@@ -42,7 +46,22 @@ pub fn run(
     sample: &Path,
     build: impl FnOnce(ArchivePieces) -> mspass_actors::Result<Workflow>,
 ) -> ExitCode {
-    match run_job(options, sample, build) {
+    conclude(run_job(options, sample, None, build))
+}
+
+/// The same; in the place of the report's first picture, `draw` makes the one that lies beside the
+/// report.
+pub fn run_and_draw(
+    options: &DesktopOptions,
+    sample: &Path,
+    draw: Draw,
+    build: impl FnOnce(ArchivePieces) -> mspass_actors::Result<Workflow>,
+) -> ExitCode {
+    conclude(run_job(options, sample, Some(draw), build))
+}
+
+fn conclude(ended: Result<u8>) -> ExitCode {
+    match ended {
         Ok(code) => ExitCode::from(code),
         Err(error) => {
             eprintln!("{}: {error}", program());
@@ -60,6 +79,7 @@ pub(crate) fn program() -> String {
 /// One run of a job as its driver sees it, on this machine or on a cluster.
 pub(crate) struct Job<'a> {
     options: &'a DesktopOptions,
+    draw: Option<Draw>,
     archive: PathBuf,
     workdir: PathBuf,
     started: UtcTime,
@@ -83,10 +103,11 @@ pub(crate) struct Outcome<'a> {
 fn run_job(
     options: &DesktopOptions,
     sample: &Path,
+    draw: Option<Draw>,
     build: impl FnOnce(ArchivePieces) -> mspass_actors::Result<Workflow>,
 ) -> Result<u8> {
     let workflow = build(ArchivePieces::hours(&options.archive_name))?;
-    let job = Job::begin(options, sample)?;
+    let job = Job::begin(options, sample, draw)?;
     let open = OpenDatabase::open(&options.db, &job.workdir)?;
     let outcome = job.execute(workflow, &open);
     job.bar.clear();
@@ -113,14 +134,18 @@ pub(crate) fn make_workdir(path: &Path) -> Result<PathBuf> {
 
 impl<'a> Job<'a> {
     /// Checks what the job reads and where it writes.
-    pub(crate) fn begin(options: &'a DesktopOptions, sample: &Path) -> Result<Self> {
+    pub(crate) fn begin(
+        options: &'a DesktopOptions,
+        sample: &Path,
+        draw: Option<Draw>,
+    ) -> Result<Self> {
         let (started, began) = (clock::utc_now(), clock::now());
         let archive = options.archive.clone().unwrap_or_else(|| sample.to_owned());
         let readable = std::fs::read_dir(&archive).map(drop);
         readable.map_err(|error| Error::Archive { path: archive.clone(), error })?;
         let workdir = make_workdir(&options.workdir)?;
         let bar = Bar::new(options.quiet);
-        Ok(Self { options, archive, workdir, started, began, bar })
+        Ok(Self { options, draw, archive, workdir, started, began, bar })
     }
 
     pub(crate) fn bar(&self) -> &Bar {
@@ -160,20 +185,30 @@ impl<'a> Job<'a> {
         let mut report = self.report(&outcome);
         compile::counts(&mut report, status, stage);
         let page = self.workdir.join(format!("{}.html", file_name(stage.job())));
+        let mut picture = None;
         if status.finished {
             compile::contents(&mut report, database, stage)?;
             write(&page, &render_html(&report))?;
-            if let Some(picture) = report.pictures.first() {
-                write(&page.with_extension("svg"), &plot_picture(picture))?;
+            if let Some(svg) = self.draw(&report, database)? {
+                let path = page.with_extension("svg");
+                write(&path, &svg)?;
+                picture = Some(path);
             }
         }
-        self.tell(&report, status.finished.then_some(page.as_path()));
+        self.tell(&report, status.finished.then_some(page.as_path()), picture.as_deref());
         match (&status.failure, exit_code) {
             (Some(reason), _) if status.mendable => Err(Error::Stopped(reason.clone())),
             (Some(reason), _) => Err(Error::Failed(reason.clone())),
             (None, _) if status.finished => Ok(0),
             (None, code) => Ok((*code).unwrap_or(1)),
         }
+    }
+
+    /// The picture that lies beside the report.
+    fn draw(&self, report: &JobReport, database: &Database) -> Result<Option<String>> {
+        let Some(draw) = self.draw else { return Ok(report.pictures.first().map(plot_picture)) };
+        let drawn = draw(database, &report.job_name);
+        drawn.map(Some).map_err(|error| Error::Failed(format!("nothing can be drawn: {error}")))
     }
 
     fn index(&self, database: &Database) -> Result<IndexProgress> {
@@ -225,9 +260,12 @@ impl<'a> Job<'a> {
     }
 
     /// Prints the table, and the JSON object if it was asked for.
-    fn tell(&self, report: &JobReport, page: Option<&Path>) {
+    fn tell(&self, report: &JobReport, page: Option<&Path>, picture: Option<&Path>) {
         if !self.options.quiet {
             print!("{}", render_text(report, page));
+            if let Some(picture) = picture {
+                println!("picture {}", picture.display());
+            }
         }
         if self.options.json {
             let line = serde_json::json!({
@@ -237,6 +275,7 @@ impl<'a> Job<'a> {
                 "samples_in": report.samples_in, "bytes_read": report.bytes_read,
                 "seconds": report.seconds, "peak_rss_bytes": report.peak_rss_bytes,
                 "resumed": report.resumed, "database": report.database, "report": page,
+                "picture": picture,
             });
             println!("{line}");
         }

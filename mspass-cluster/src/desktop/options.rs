@@ -35,6 +35,15 @@ pub struct DesktopOptions {
     #[arg(long)]
     pub fresh: bool,
 
+    /// Stop in good order at this time (UTC where it has no offset), or so long from now, such as
+    /// 90m or 1h30m; on Slurm, a minute before the end of the Slurm job at the latest
+    #[arg(long, value_name = "TIME")]
+    pub until: Option<String>,
+
+    /// When Slurm ends its job, seconds since 1970; Slurm sets the variable
+    #[arg(long, hide = true, env = "SLURM_JOB_END_TIME")]
+    pub slurm_job_end_time: Option<String>,
+
     /// End with one JSON object on the last line of standard output
     #[arg(long)]
     pub json: bool,
@@ -45,7 +54,8 @@ pub struct DesktopOptions {
 }
 
 const EXIT_CODES: &str = "Exit codes: 0 finished (dead data included), 1 failed, 2 bad input, \
-                          130 or 143 interrupted (run the same command again to go on).";
+                          75 stopped by --until or before the end of its Slurm job, 130 or 143 \
+                          interrupted (run the same command again to go on).";
 
 impl DesktopOptions {
     /// Compute threads to use.

@@ -10,6 +10,7 @@ use mspass_actors::workflow::stage::Stage;
 use mspass_actors::workflow::{ArchivePieces, Workflow};
 use serde::de::DeserializeOwned;
 
+use crate::desktop::own_build;
 use crate::error::{Error, Result};
 
 type Build =
@@ -64,7 +65,7 @@ impl Workflows {
         };
         let built = build(parameters, ArchivePieces::hours(archive));
         let built = built.map_err(|e| Error::Option(format!("workflow '{workflow}': {e}")))?;
-        Ok(Stage::new(built, job))
+        Ok(Stage::new(built, job).of_build(own_build()))
     }
 }
 

@@ -4,6 +4,7 @@ mod compile;
 mod database;
 mod follow;
 mod options;
+pub(crate) mod replay;
 pub(crate) mod signals;
 mod until;
 
@@ -16,12 +17,13 @@ use mspass_actors::clock;
 use mspass_actors::foreman::JobStatus;
 use mspass_actors::runtime::Waiter;
 use mspass_actors::workflow::report::{JobReport, JobState};
-use mspass_actors::workflow::stage::Stage;
+use mspass_actors::workflow::stage::{Build, Stage};
 use mspass_actors::workflow::{ArchivePieces, Workflow};
 use mspass_core::UtcTime;
 use mspass_io::archive::{IndexOptions, IndexProgress, ScanOptions, index_while};
 use mspass_io::store::Database;
 
+use crate::bootstrap::build_identity;
 use crate::error::{Error, Result};
 use crate::frontend::plot::plot_picture;
 use crate::frontend::report::{render_html, render_text};
@@ -60,6 +62,12 @@ pub(crate) fn program() -> String {
     path.file_name().map_or_else(|| "mspass".into(), |name| name.to_string_lossy().into_owned())
 }
 
+/// This program, as the histories of what it makes name it.
+pub(crate) fn own_build() -> Build {
+    let executable = build_identity().unwrap_or_default().to_owned();
+    Build { program: program(), executable }
+}
+
 /// One run of a job as its driver sees it, on this machine or on a cluster.
 pub(crate) struct Job<'a> {
     options: &'a DesktopOptions,
@@ -91,6 +99,9 @@ fn run_job(
     build: impl FnOnce(ArchivePieces) -> mspass_actors::Result<Workflow>,
 ) -> Result<u8> {
     let workflow = build(ArchivePieces::hours(&options.archive_name))?;
+    if let Some(id) = &options.replay {
+        return replay::replay_one(options, Stage::new(workflow, &options.job), id);
+    }
     let job = Job::begin(options, sample)?;
     let open = OpenDatabase::open(&options.db, &job.workdir)?;
     let outcome = job.execute(workflow, &open);
@@ -151,7 +162,7 @@ impl<'a> Job<'a> {
         let cluster = LocalCluster::start(open.database.clone())?;
         let interrupt = self.interrupt(&cluster.runtime().waiter());
         let database = cluster.database();
-        let stage = Arc::new(Stage::new(workflow, &options.job));
+        let stage = Arc::new(Stage::new(workflow, &options.job).of_build(own_build()));
         let status = match self.index(&database, &interrupt)? {
             Some(indexed) => {
                 let journal = journal_path(&self.workdir, &options.job);

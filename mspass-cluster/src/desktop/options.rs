@@ -44,6 +44,11 @@ pub struct DesktopOptions {
     #[arg(long, hide = true, env = "SLURM_JOB_END_TIME")]
     pub slurm_job_end_time: Option<String>,
 
+    /// Run nothing: make the saved waveform with this _id again from its history, with the
+    /// parameters of its job, and compare it with what is stored
+    #[arg(long, value_name = "ID")]
+    pub replay: Option<String>,
+
     /// End with one JSON object on the last line of standard output
     #[arg(long)]
     pub json: bool,
@@ -53,7 +58,8 @@ pub struct DesktopOptions {
     pub quiet: bool,
 }
 
-const EXIT_CODES: &str = "Exit codes: 0 finished (dead data included), 1 failed, 2 bad input, \
+const EXIT_CODES: &str = "Exit codes: 0 finished (dead data included; of --replay: equal), 1 failed \
+                          (of --replay: it differs), 2 bad input, \
                           75 stopped by --until or before the end of its Slurm job, 130 or 143 \
                           interrupted (run the same command again to go on).";
 

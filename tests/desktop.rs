@@ -265,6 +265,44 @@ fn a_job_stops_before_slurm_ends_it() {
     counts(folder.path(), &[]);
 }
 
+#[test]
+fn a_saved_waveform_is_explained_and_made_again() {
+    let folder = tempfile::tempdir().unwrap();
+    counts(folder.path(), &[]);
+    let store = embedded(folder.path());
+    let saved = store.documents.find("wf_TimeSeries", &Find::default().limit(1)).unwrap().next();
+    let id = saved.unwrap().unwrap().get_object_id("_id").unwrap().to_hex();
+    drop(store);
+    let db = format!("embedded:{}/db", folder.path().display());
+    let mspass = |arguments: &[&str]| {
+        Command::new(built("mspass")).args(arguments).args(["--db", &db]).output().unwrap()
+    };
+    let told = text(&mspass(&["history", &id]).stdout);
+    for words in [
+        "job 'desktop', saved by its step save, program desktop, build ",
+        "\n  3. bandpass {\"",
+        "\n  output ",
+        "\n    wf_miniseed ",
+        "\n      file /",
+    ] {
+        assert!(told.contains(words), "{words}: {told}");
+    }
+    refused(&mspass(&["history", &"9".repeat(24)]), &["no waveform has the _id 999"]);
+    refused(&mspass(&["history", "nine"]), &["24 hexadecimal digits"]);
+    let words = ["'desktop'", &id, "does not know", "--replay"];
+    refused(&mspass(&["replay", &id]), &words);
+
+    let replayed = desktop(folder.path(), &["--replay", &id]);
+    assert!(replayed.status.success(), "{}", text(&replayed.stderr));
+    let told: Value = serde_json::from_slice(&replayed.stdout).unwrap();
+    assert_eq!(told["equal"], true, "{told}");
+    let other = desktop(folder.path(), &["--replay", &id, "--freqmax", "6"]);
+    refused(&other, &["job 'desktop' was run with other steps", "8.0", "6.0"]);
+    let nowhere = desktop(&folder.path().join("nowhere"), &["--replay", &id]);
+    assert_eq!(nowhere.status.code(), Some(2), "{}", text(&nowhere.stderr));
+    assert!(!folder.path().join("nowhere").exists());
+}
+
 /// Where a file system is mounted until this is dropped.
 struct Mounted<'p>(&'p Path);
 

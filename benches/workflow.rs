@@ -4,8 +4,8 @@
 //! cargo bench --bench workflow              # all three
 //! cargo bench --bench workflow -- small     # one: small, loop or history
 //! ```
-//! - `small`: a million traces of 16 samples through three steps and a `group_by` into 1,000 groups,
-//!   into `count`; data a second, in one process on two threads.
+//! - `small`: a million traces of 16 samples through three steps and a `group_by` into 1,000
+//!   groups, into `count`; data a second, in one process on two threads.
 //! - `loop`: 1,000 one-hour traces at 100 Hz through detrend, band-pass and resampling, beside a
 //!   plain loop over the same processes; CPU time, user and system, interleaved pairs, the median.
 //! - `history`: what the document of a datum's history takes, microseconds.

@@ -423,7 +423,7 @@ fn a_database_of_mongodb_does_as_an_embedded_one() {
 #[test]
 fn help_teaches() {
     let text = printed(&["--help"]);
-    for name in ["read", "index", "find", "diff", "plot"] {
+    for name in ["read", "index", "find", "diff", "history", "plot"] {
         assert!(text.contains(&format!("\n  {name} ")), "{text}");
         let text = printed(&[name, "--help"]);
         let parts = ["Usage: mspass ", "\nExamples:\n  mspass ", "\nExit codes: 0 "];

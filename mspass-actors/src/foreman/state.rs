@@ -21,8 +21,8 @@ pub const LEASE_MIN: Duration = Duration::from_secs(30);
 pub const LEASE_TASKS: u32 = 5;
 /// Silence after which a worker is down.
 pub const WORKER_SILENCE_MAX: Duration = Duration::from_secs(15);
-/// Heartbeats in a row that may leave out a lease that the worker holds: it, or the word of its end,
-/// may be on its way.
+/// Heartbeats in a row that may leave out a lease that the worker holds: it, or the word of its
+/// end, may be on its way.
 pub const UNNAMED_MAX: u32 = 3;
 /// How long a job may have work and no worker before it says that it is stalled.
 pub const STALL_GRACE: Duration = Duration::from_secs(60);

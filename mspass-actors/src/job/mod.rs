@@ -3,6 +3,7 @@
 mod plan;
 mod planner;
 mod record;
+mod replay;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
@@ -26,6 +27,7 @@ use crate::workflow::stage::Stage;
 
 pub use plan::PARTITION_BYTES;
 use planner::Planner;
+pub use replay::{Replayed, Verdict, replay};
 
 /// How long the foreman may let its source wait: as long as it has work.
 const OFFER_DEADLINE: Duration = Duration::from_secs(30 * 86_400);

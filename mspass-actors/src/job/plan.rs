@@ -191,6 +191,15 @@ fn files_after(
     })
 }
 
+/// The parts of one indexed file, from its `archive_file` document.
+pub(super) fn parts_of_file(
+    database: &Database,
+    source: &ArchivePieces,
+    file: &Document,
+) -> Result<Vec<Partition>> {
+    IndexedFile::of(file)?.partitions(database, source)
+}
+
 fn malformed(collection: &str, document: &Document, error: impl std::fmt::Display) -> Error {
     let id = document.get("_id").map(ToString::to_string).unwrap_or_default();
     Error::Refused(format!("{collection} document {id}: {error}; index the archive again"))

@@ -99,7 +99,7 @@ impl Planner<'_> {
     }
 }
 
-fn bucket_origin(stage: u32, bucket: u32) -> ObjectId {
+pub(super) fn bucket_origin(stage: u32, bucket: u32) -> ObjectId {
     Derived::new("bucket").number(stage.into()).number(bucket.into()).object_id()
 }
 

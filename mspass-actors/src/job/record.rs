@@ -12,7 +12,7 @@ use mspass_io::store::{Database, Find};
 
 use crate::error::{Error, Result};
 use crate::workflow::Step;
-use crate::workflow::stage::Stage;
+use crate::workflow::stage::{Build, Stage};
 
 /// Documents deleted at once.
 const DELETE_MAX: u64 = 1000;
@@ -36,12 +36,7 @@ pub(super) fn begin(database: &Database, stage: &Stage, now: UtcTime) -> Result<
     let known = database.documents.find(HISTORY_GLOBAL, &find)?.next().transpose()?;
     let steps = stage.workflow().fingerprint();
     if let Some(known) = &known {
-        let before: Vec<Step> = known
-            .get_str("parameters")
-            .ok()
-            .and_then(|text| serde_json::from_str(text).ok())
-            .unwrap_or_default();
-        if let Some(change) = first_change(&before, &steps) {
+        if let Some(change) = first_change(&steps_of(known), &steps) {
             return Err(Error::Refused(format!(
                 "job '{}' was run with other steps: {change}; take another --job name, or --fresh \
                  to delete what it wrote and start over",
@@ -71,12 +66,36 @@ pub(super) fn begin(database: &Database, stage: &Stage, now: UtcTime) -> Result<
         "parameters": serde_json::to_string(&steps).unwrap_or_default(),
         "time": now.seconds(), "process_id": &name,
     });
+    let build = stage.build();
+    if let (Some(head), false) = (documents.last_mut(), build.program.is_empty()) {
+        let Build { program, executable } = build;
+        head.insert("build", doc! { "program": program, "executable": executable });
+    }
     database.documents.upsert(HISTORY_GLOBAL, &documents)?;
     Ok(Run { name, known: known.is_some() })
 }
 
 fn head_id(job: &str) -> ObjectId {
     Derived::new("history_global").text(job).number(0).object_id()
+}
+
+/// The steps that the head of a job's record names.
+fn steps_of(head: &Document) -> Vec<Step> {
+    let text = head.get_str("parameters").ok();
+    text.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default()
+}
+
+/// Where the steps of a job that was run differ from those of `stage`, in words, if they do.
+///
+/// # Errors
+/// [`Error::Refused`] when the database does not know the job.
+pub(super) fn changed(database: &Database, stage: &Stage) -> Result<Option<String>> {
+    let find = Find::filter(doc! { "_id": head_id(stage.job()) }).limit(1);
+    let head = database.documents.find(HISTORY_GLOBAL, &find)?.next().transpose()?;
+    let head = head.ok_or_else(|| {
+        Error::Refused(format!("this database knows no job '{}' any more", stage.job()))
+    })?;
+    Ok(first_change(&steps_of(&head), &stage.workflow().fingerprint()))
 }
 
 /// Says in words where two fingerprints first differ.

@@ -11,7 +11,9 @@ use serde::{Deserialize, Serialize};
 
 use super::compute::{self, Reports, Runner};
 use super::memory::{MemoryAdvice, MemoryWatch, resident_bytes};
-use super::pieces::{FetchPiece, ListPieces, PieceAccess, PieceKeeper, PieceOptions, PieceServer};
+use super::pieces::{
+    FetchPiece, ListPieces, Others, PieceAccess, PieceKeeper, PieceOptions, PieceServer,
+};
 use super::slate::{Slate, Suspect};
 use super::state::{Action, Finished, WorkerState};
 use crate::clock;
@@ -186,8 +188,7 @@ impl WorkerActor {
         let access = PieceAccess {
             worker: options.name.clone(),
             keeper: Arc::clone(&keeper),
-            foreman: foreman.keepers.clone(),
-            waiter: waiter.clone(),
+            others: Some(Others { foreman: foreman.keepers.clone(), waiter: waiter.clone() }),
         };
         let group_bytes = options.memory_bytes_max / options.threads.max(1) as u64;
         let pieces = (&access, usize::try_from(group_bytes).unwrap_or(usize::MAX));

@@ -17,7 +17,7 @@ use crate::error::Result;
 use crate::mailbox::{Address, Context, Handler, Lane, Message, Reply, start};
 use crate::runtime::{Runtime, spawn_thread};
 
-pub(crate) use access::PieceAccess;
+pub(crate) use access::{Others, PieceAccess};
 pub use client::{FETCH_ATTEMPTS_MAX, FetchError, fetch};
 pub use keep::{PIECES_MAX, PieceKeeper, PieceOptions};
 

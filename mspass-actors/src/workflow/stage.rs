@@ -9,7 +9,7 @@ use bson::oid::ObjectId;
 use bson::{Bson, Document, doc};
 use mspass_core::process::Scratch;
 use mspass_core::{Datum, ErrorLog, History, Life, Severity, Tombstone};
-use mspass_io::db::id::{Derived, job_id, output_id, to_object_id};
+use mspass_io::db::id::{Derived, history_id, job_id, output_id, to_object_id};
 use mspass_io::db::{self, Waveform, collection};
 use mspass_io::format::mseed::RecordError;
 use mspass_io::store::{Blob, Database};
@@ -161,12 +161,39 @@ pub struct Stage {
     pub(super) workflow: Workflow,
     pub(super) job: String,
     pub(super) job_id: ObjectId,
+    build: Build,
+}
+
+/// Which program runs a job; names nothing where that was not said.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Build {
+    /// Name of the program.
+    pub program: String,
+    /// Names its executable by its content.
+    pub executable: String,
 }
 
 impl Stage {
     /// What a job does with each partition.
     pub fn new(workflow: Workflow, job: &str) -> Self {
-        Self { workflow, job: job.to_owned(), job_id: job_id(job) }
+        let build = Build::default();
+        Self { workflow, job: job.to_owned(), job_id: job_id(job), build }
+    }
+
+    /// With the program that runs it, which histories name.
+    #[must_use]
+    pub fn of_build(self, build: Build) -> Self {
+        Self { build, ..self }
+    }
+
+    /// The same workflow under the name of another job.
+    pub(crate) fn under(self, job: &str) -> Self {
+        Self { job: job.to_owned(), job_id: job_id(job), ..self }
+    }
+
+    /// The program that runs it.
+    pub fn build(&self) -> &Build {
+        &self.build
     }
 
     /// The workflow.
@@ -298,11 +325,17 @@ impl Task<'_> {
         let mut document = db::wf_document(id, datum, &extra);
         let about = doc! { format!("{}_id", T::COLLECTION): id };
         if !datum.history().passages.is_empty() {
-            let history_id = Derived::new("history").id(id).object_id();
+            let history_id = history_id(id);
             document.insert("history_object_id", history_id);
             let mut about = about.clone();
             about.insert("job_name", &self.stage.job);
             about.insert("job_id", self.stage.job_id);
+            about.insert("saved_by", step);
+            about.insert("collection", T::COLLECTION);
+            let executable = &self.stage.build.executable;
+            if !executable.is_empty() {
+                about.insert("build", executable);
+            }
             let (kind, history) = (T::KIND, datum.history());
             let history = db::history_document(history_id, kind, history, &about);
             self.write(collection::HISTORY_OBJECT, history);

@@ -10,7 +10,7 @@ use mspass_actors::workflow::stage::Stage;
 use mspass_actors::workflow::{ArchivePieces, Workflow};
 use serde::de::DeserializeOwned;
 
-use crate::desktop::Draw;
+use crate::desktop::{Draw, own_build};
 use crate::error::{Error, Result};
 
 type Build =
@@ -78,7 +78,7 @@ impl Workflows {
         };
         let built = build(parameters, ArchivePieces::hours(archive));
         let built = built.map_err(|e| Error::Option(format!("workflow '{workflow}': {e}")))?;
-        Ok(Stage::new(built, job))
+        Ok(Stage::new(built, job).of_build(own_build()))
     }
 }
 

@@ -75,7 +75,7 @@ impl Bar {
     }
 }
 
-/// Follows a job until it is finished, failed or, after an interrupt, drained.
+/// Follows a job until it is finished, failed or, after an interrupt or when time is up, drained.
 pub(super) fn follow(
     driver: &Driver,
     bar: &Bar,
@@ -85,14 +85,14 @@ pub(super) fn follow(
     bar.begin("{binary_bytes_per_sec}");
     let mut draining = false;
     loop {
+        if interrupt.exit_code().is_some() && !draining {
+            draining = true;
+            driver.drain()?;
+        }
         let status = driver.status()?;
         bar.processing(&status, bytes_total);
         if status.finished || status.failure.is_some() || status.drained {
             return Ok(status);
-        }
-        if interrupt.exit_code().is_some() && !draining {
-            draining = true;
-            driver.drain()?;
         }
         interrupt.pause(POLL);
     }

@@ -4,7 +4,9 @@ mod compile;
 mod database;
 mod follow;
 mod options;
+pub(crate) mod replay;
 pub(crate) mod signals;
+mod until;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -13,13 +15,15 @@ use std::time::Instant;
 
 use mspass_actors::clock;
 use mspass_actors::foreman::JobStatus;
+use mspass_actors::runtime::Waiter;
 use mspass_actors::workflow::report::{JobReport, JobState};
-use mspass_actors::workflow::stage::Stage;
+use mspass_actors::workflow::stage::{Build, Stage};
 use mspass_actors::workflow::{ArchivePieces, Workflow};
 use mspass_core::UtcTime;
-use mspass_io::archive::{IndexOptions, IndexProgress, ScanOptions, index};
+use mspass_io::archive::{IndexOptions, IndexProgress, ScanOptions, index_while};
 use mspass_io::store::Database;
 
+use crate::bootstrap::build_identity;
 use crate::error::{Error, Result};
 use crate::frontend::plot::plot_picture;
 use crate::frontend::report::{render_html, render_text};
@@ -27,17 +31,18 @@ use crate::launch::LocalCluster;
 pub(crate) use database::OpenDatabase;
 pub(crate) use follow::Bar;
 use follow::follow;
-use signals::Interrupt;
+use signals::{Interrupt, STOPPED};
 
 pub use options::{DesktopOptions, THREADS_MAX};
+pub use until::SLURM_MARGIN_SECONDS;
 
 /// Draws what the job of this name saved, as SVG text.
 pub type Draw =
     fn(&Database, &str) -> std::result::Result<String, Box<dyn std::error::Error + Send + Sync>>;
 
 /// Runs a workflow over an archive on this machine, with everything a person would want to see of
-/// it, and gives the program's exit code: 0 finished, 1 failed, 2 bad input, 130 or 143
-/// interrupted.
+/// it, and gives the program's exit code: 0 finished, 1 failed, 2 bad input, 75 stopped
+/// at its time, 130 or 143 interrupted.
 ///
 /// `sample` is processed when no archive was named; `build` makes the workflow for the archive's
 /// pieces.
@@ -76,6 +81,12 @@ pub(crate) fn program() -> String {
     path.file_name().map_or_else(|| "mspass".into(), |name| name.to_string_lossy().into_owned())
 }
 
+/// This program, as the histories of what it makes name it.
+pub(crate) fn own_build() -> Build {
+    let executable = build_identity().unwrap_or_default().to_owned();
+    Build { program: program(), executable }
+}
+
 /// One run of a job as its driver sees it, on this machine or on a cluster.
 pub(crate) struct Job<'a> {
     options: &'a DesktopOptions,
@@ -84,6 +95,8 @@ pub(crate) struct Job<'a> {
     workdir: PathBuf,
     started: UtcTime,
     began: Instant,
+    /// When it has to stop by itself.
+    deadline: Option<UtcTime>,
     bar: Bar,
 }
 
@@ -107,6 +120,9 @@ fn run_job(
     build: impl FnOnce(ArchivePieces) -> mspass_actors::Result<Workflow>,
 ) -> Result<u8> {
     let workflow = build(ArchivePieces::hours(&options.archive_name))?;
+    if let Some(id) = &options.replay {
+        return replay::replay_one(options, Stage::new(workflow, &options.job), id);
+    }
     let job = Job::begin(options, sample, draw)?;
     let open = OpenDatabase::open(&options.db, &job.workdir)?;
     let outcome = job.execute(workflow, &open);
@@ -140,12 +156,20 @@ impl<'a> Job<'a> {
         draw: Option<Draw>,
     ) -> Result<Self> {
         let (started, began) = (clock::utc_now(), clock::now());
+        let deadline = until::deadline(options, started)?;
         let archive = options.archive.clone().unwrap_or_else(|| sample.to_owned());
         let readable = std::fs::read_dir(&archive).map(drop);
         readable.map_err(|error| Error::Archive { path: archive.clone(), error })?;
         let workdir = make_workdir(&options.workdir)?;
         let bar = Bar::new(options.quiet);
-        Ok(Self { options, draw, archive, workdir, started, began, bar })
+        Ok(Self { options, draw, archive, workdir, started, began, deadline, bar })
+    }
+
+    /// Listens for signals, and for the time at which the job has to stop.
+    pub(crate) fn interrupt(&self, waiter: &Waiter) -> Interrupt {
+        let interrupt = Interrupt::listen(waiter);
+        interrupt.stop_at(self.deadline);
+        interrupt
     }
 
     pub(crate) fn bar(&self) -> &Bar {
@@ -161,13 +185,17 @@ impl<'a> Job<'a> {
     fn execute(&self, workflow: Workflow, open: &OpenDatabase) -> Result<u8> {
         let options = self.options;
         let cluster = LocalCluster::start(open.database.clone())?;
-        let interrupt = Interrupt::listen(&cluster.runtime().waiter());
+        let interrupt = self.interrupt(&cluster.runtime().waiter());
         let database = cluster.database();
-        let indexed = self.index(&database)?;
-        let stage = Arc::new(Stage::new(workflow, &options.job));
-        let journal = journal_path(&self.workdir, &options.job);
-        let driver = cluster.submit(&stage, &journal, options.threads(), options.fresh)?;
-        let status = follow(&driver, &self.bar, indexed.bytes, &interrupt)?;
+        let stage = Arc::new(Stage::new(workflow, &options.job).of_build(own_build()));
+        let status = match self.index(&database, &interrupt)? {
+            Some(indexed) => {
+                let journal = journal_path(&self.workdir, &options.job);
+                let driver = cluster.submit(&stage, &journal, options.threads(), options.fresh)?;
+                follow(&driver, &self.bar, indexed.bytes, &interrupt)?
+            }
+            None => JobStatus { drained: true, ..JobStatus::default() },
+        };
         self.conclude(Outcome {
             stage: &stage,
             status,
@@ -211,7 +239,8 @@ impl<'a> Job<'a> {
         drawn.map(Some).map_err(|error| Error::Failed(format!("nothing can be drawn: {error}")))
     }
 
-    fn index(&self, database: &Database) -> Result<IndexProgress> {
+    /// Brings the index up to date; `None` when the job was to stop before that was done.
+    fn index(&self, database: &Database, interrupt: &Interrupt) -> Result<Option<IndexProgress>> {
         let index_options = IndexOptions {
             root: self.archive.clone(),
             name: self.options.archive_name.clone(),
@@ -220,7 +249,10 @@ impl<'a> Job<'a> {
             scan: ScanOptions::default(),
         };
         self.bar.begin("{per_sec} files");
-        Ok(index(database, &index_options, &mut |progress| self.bar.indexing(progress))?)
+        Ok(index_while(database, &index_options, &mut |progress| {
+            self.bar.indexing(progress);
+            interrupt.exit_code().is_none()
+        })?)
     }
 
     fn report(&self, outcome: &Outcome<'_>) -> JobReport {
@@ -237,7 +269,8 @@ impl<'a> Job<'a> {
                     .to_owned(),
             ),
             JobState::Interrupted => {
-                Some("Stopped in good order: the same command goes on from here.".to_owned())
+                let when = if outcome.exit_code == Some(STOPPED) { " at its time" } else { "" };
+                Some(format!("Stopped in good order{when}: the same command goes on from here."))
             }
             _ => status.failure.clone(),
         };

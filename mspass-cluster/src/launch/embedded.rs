@@ -16,7 +16,7 @@ use tokio::sync::oneshot;
 
 use super::LocalCluster;
 use crate::desktop::signals::Interrupt;
-use crate::desktop::{journal_path, make_workdir};
+use crate::desktop::{journal_path, make_workdir, own_build};
 use crate::error::{Error, Result};
 
 /// How often a job is asked where it stands.
@@ -116,7 +116,7 @@ impl EmbeddedCluster {
                 index(&local.database(), &options, &mut |_| ())?;
             }
             let journal = journal_path(&workdir, &job.name);
-            let stage = Arc::new(Stage::new(workflow, &job.name));
+            let stage = Arc::new(Stage::new(workflow, &job.name).of_build(own_build()));
             let driver = local.submit_to(&stage, &journal, &workers, job.fresh)?;
             let (never, mut draining) = (Interrupt::default(), false);
             loop {

@@ -6,6 +6,7 @@ mod history;
 pub mod id;
 pub mod inventory;
 pub mod normalize;
+pub mod provenance;
 mod remains;
 pub mod schema;
 pub mod upkeep;

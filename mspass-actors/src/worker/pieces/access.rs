@@ -1,12 +1,15 @@
 //! A compute thread's way to pieces: those of its own worker, and those of all others.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 
 use super::client::{FetchError, fetch};
-use super::{FetchPiece, KeepError, ListPieces, Listing, PieceFault, PieceKeeper, PieceName};
+use super::{
+    FetchPiece, KeepError, ListPieces, Listing, PieceFault, PieceKeeper, PieceName, PieceOptions,
+};
 use crate::foreman::lease::{AskKeepers, Keeper, Keepers, WorkerName};
 use crate::mailbox::Mailbox;
 use crate::runtime::Waiter;
@@ -14,12 +17,21 @@ use crate::workflow::stage::StageFault;
 
 /// How long foreman and keepers may take to say what is where.
 const LIST_DEADLINE: Duration = Duration::from_secs(30);
+/// Bytes of pieces that one who works alone holds in memory.
+const ALONE_BYTES: u64 = 256 << 20;
 
 /// Calls block: none belongs on a thread that polls.
 #[derive(Clone, Debug)]
 pub(crate) struct PieceAccess {
     pub(crate) worker: WorkerName,
     pub(crate) keeper: Arc<PieceKeeper>,
+    /// None where there is nobody else: all pieces are here.
+    pub(crate) others: Option<Others>,
+}
+
+/// The way to the pieces of other workers.
+#[derive(Clone, Debug)]
+pub(crate) struct Others {
     pub(crate) foreman: Mailbox<AskKeepers>,
     pub(crate) waiter: Waiter,
 }
@@ -35,6 +47,13 @@ pub(crate) struct Found {
 }
 
 impl PieceAccess {
+    /// Of one who makes all pieces and uses them; they lie in `folder` when they are many.
+    pub(crate) fn alone(folder: &Path) -> Self {
+        let (folder, memory_bytes_max) = (folder.to_owned(), ALONE_BYTES);
+        let keeper = PieceKeeper::start(&PieceOptions { folder, memory_bytes_max });
+        Self { worker: WorkerName::default(), keeper: Arc::new(keeper), others: None }
+    }
+
     /// Keeps a piece.
     pub(crate) fn keep(&self, name: PieceName, bytes: Bytes) -> Result<(), StageFault> {
         self.keeper.keep(name, bytes).map_err(|error| match error {
@@ -73,9 +92,15 @@ impl PieceAccess {
         (stage, bucket): (u32, u32),
         epoch: u64,
     ) -> Result<Vec<Found>, StageFault> {
-        let asked = self.foreman.clone();
+        let Some(Others { foreman, waiter }) = &self.others else {
+            let list = ListPieces { job: job.to_owned(), stage, bucket, with_parts: false };
+            let mut found = Finding::default();
+            found.take(&self.keeper.list(&list), None, &list);
+            return Ok(found.pieces);
+        };
+        let asked = foreman.clone();
         let ask = AskKeepers { stage, epoch };
-        let named = self.waiter.wait(async move { asked.ask(ask, LIST_DEADLINE).await });
+        let named = waiter.wait(async move { asked.ask(ask, LIST_DEADLINE).await });
         let again = format!("pieces of stage {} of job '{job}' are made again", stage + 1);
         let Keepers { part_count, part_sum, keepers } = match named {
             Some(Ok(Some(keepers))) => keepers,
@@ -103,7 +128,9 @@ impl PieceAccess {
             return Ok(self.keeper.list(&list));
         }
         let mailbox = keeper.lists.clone();
-        let asked = self.waiter.wait(async move { mailbox.ask(list, LIST_DEADLINE).await });
+        let waiter = self.others.as_ref().map(|others| &others.waiter);
+        let asked = waiter
+            .and_then(|waiter| waiter.wait(async move { mailbox.ask(list, LIST_DEADLINE).await }));
         match asked {
             Some(Ok(listing)) => Ok(listing),
             _ => Err(StageFault::Missing(format!("worker {} does not answer", keeper.worker))),
@@ -115,14 +142,14 @@ impl PieceAccess {
     /// # Errors
     /// [`StageFault::Missing`] where it cannot be had just now.
     pub(crate) fn read(&self, found: &Found) -> Result<Bytes, StageFault> {
-        let Some(keeper) = found.keeper.clone() else {
+        let (Some(keeper), Some(others)) = (found.keeper.clone(), &self.others) else {
             return self.keeper.read(&found.name).map_err(|fault| match fault {
                 PieceFault::Lost(name) => StageFault::Missing(format!("the {name} is lost")),
                 PieceFault::Unread(reason) => StageFault::Store(reason),
             });
         };
         let name = found.name.clone();
-        let fetched = self.waiter.wait(async move { fetch(&keeper, &name).await });
+        let fetched = others.waiter.wait(async move { fetch(&keeper, &name).await });
         match fetched {
             Some(Ok(bytes)) => Ok(bytes),
             Some(Err(error @ (FetchError::Lost(_) | FetchError::Away { .. }))) => {

@@ -22,8 +22,8 @@ pub struct PieceOptions {
     pub memory_bytes_max: u64,
 }
 
-/// The pieces that one worker process keeps. They are gone with it, whatever ends it: its files have
-/// no names.
+/// The pieces that one worker process keeps. They are gone with it, whatever ends it: its files
+/// have no names.
 #[derive(Debug)]
 pub struct PieceKeeper {
     options: PieceOptions,

@@ -197,9 +197,9 @@ pub(in crate::workflow) fn ensembles<T: Datum>(
             let limit = bench.group_bytes_max;
             if bytes.saturating_mul(DECODED_PER_BYTE) > limit {
                 let reason = format!(
-                    "the group of {} has {} members of {bytes} bytes, more than half of the {limit} \
-                     bytes that a thread of this worker may use: group by more keys, fold instead, \
-                     or give workers more memory",
+                    "the group of {} has {} members of {bytes} bytes, more than half of the \
+                     {limit} bytes that a thread of this worker may use: group by more keys, fold \
+                     instead, or give workers more memory",
                     label(&values),
                     group.len()
                 );

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! table_len u32 | MessagePack list of lists of passages | records
-//! record: length u32 | key_len u16 | key | order_len u16 | order | table entry u32 | MessagePack datum
+//! record: length u32 | key_len u16 | key | order_len u16 | order | entry u32 | MessagePack datum
 //! ```
 //! Numbers are little-endian. What data passed is alike for most of them, so it stands once in the
 //! table. Records are compared by key and order as bytes.

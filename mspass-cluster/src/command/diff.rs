@@ -27,7 +27,8 @@ Examples:
   mspass diff embedded:first/db mongodb://localhost:27017/second --collection wf_TimeSeries
   mspass diff embedded:first/db embedded:second/db --jobs monday,tuesday
 
-Exit codes: 0 the databases, or the runs, are equal; 1 they differ, or the comparison failed; 2 bad input.";
+Exit codes: 0 the databases, or the runs, are equal; 1 they differ, or the comparison failed; 2 bad
+input.";
 
 /// Tell whether two databases are equal document for document, and where they first differ
 #[derive(Debug, clap::Args)]

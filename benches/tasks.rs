@@ -80,7 +80,13 @@ fn work(told: &str) {
     let scheduler = peer.clone();
     let foreman =
         runtime.waiter().wait(async move { ToForeman::lookup(&scheduler, "foreman").await });
-    let options = WorkerOptions { name, threads: 1, memory_bytes_max: 128 << 20, budget: None };
+    let options = WorkerOptions {
+        name,
+        threads: 1,
+        memory_bytes_max: 128 << 20,
+        folder: std::env::temp_dir(),
+        budget: None,
+    };
     let slate = (Slate::in_memory(1), Vec::new());
     let foreman = foreman.unwrap().unwrap();
     let _worker =

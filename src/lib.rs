@@ -12,7 +12,7 @@
 //! let workflow = Workflow::read(ArchivePieces::hours("noise"))
 //!     .map(Detrend::linear())
 //!     .map(Bandpass { freqmin: 0.05, freqmax: 8.0, corners: 4, zerophase: true })
-//!     .map_fn("my_step", |mut trace: TimeSeries| {
+//!     .try_map("my_step", |mut trace: TimeSeries| {
 //!         trace.scale(1e-9);
 //!         Ok::<_, String>(trace)
 //!     })
@@ -33,7 +33,9 @@ pub use mspass_cluster as cluster;
 pub use mspass_core as core;
 pub use mspass_io as io;
 
-pub use mspass_actors::workflow::{ArchivePieces, Pipeline, Save, Workflow};
+pub use mspass_actors::workflow::{
+    ArchivePieces, Groups, Numbered, Pipeline, Query, Save, Workflow,
+};
 pub use mspass_cluster::desktop::{self, DesktopOptions};
 pub use mspass_core::{
     Datum, Hertz, Metadata, Process, SeedId, TimeSeries, TimeWindow, UtcTime, process,

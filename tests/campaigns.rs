@@ -4,10 +4,13 @@
 //! `MSPASS_CAMPAIGN_SEED` (default 1) draws the moments; `MSPASS_CAMPAIGN_COUNT` is the number of
 //! kills of the desktop (default 12) and of random sequences of faults (default 2).
 
+#[path = "../benches/campaign/cluster.rs"]
+mod cluster;
 #[path = "../benches/campaign/desktop_kill.rs"]
 mod desktop_kill;
 #[path = "../benches/campaign/faults.rs"]
 mod faults;
+mod hosts;
 #[path = "../benches/campaign/programs.rs"]
 mod programs;
 #[path = "../benches/raw_archive/mod.rs"]
@@ -17,6 +20,9 @@ mod signal;
 
 use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use cluster::Layout;
+use faults::Fault;
 
 /// Programs on trial run alone, so that the moments drawn fall into their work.
 static ALONE: Mutex<()> = Mutex::new(());
@@ -57,7 +63,11 @@ fn hold(settings: &faults::Settings) {
 fn a_cluster_survives_each_fault_alone() {
     let _alone = alone();
     let seed = number("MSPASS_CAMPAIGN_SEED", 1);
-    let sequences: Vec<_> = faults::Fault::ALL.into_iter().map(|fault| vec![fault]).collect();
+    let alone = |layout, fault| faults::Sequence { layout, faults: vec![fault] };
+    let launched = Fault::ALL.map(|fault| alone(Layout::Launched, fault));
+    let spread = [Fault::KillScheduler, Fault::KillDb, Fault::KillLauncher, Fault::Cut(20.0)]
+        .map(|fault| alone(Layout::Spread, fault));
+    let sequences = [&launched[..], &spread[..]].concat();
     println!("faults, each alone: {} jobs, seed {seed}", sequences.len());
     hold(&faults::Settings { seed, sequences, folder: folder("faults-alone") });
 }

@@ -126,3 +126,42 @@ fn bad_input_is_one_sentence() {
     let far = ["cluster", "node", "--workdir", place, "--role", "worker", "--threads", "0"];
     refused(&far, "--threads");
 }
+
+/// What a program of a cluster says and its exit code, with a job over the sample.
+fn driven(workdir: &Path, arguments: &[&str]) -> (Option<i32>, String) {
+    let mut command = Command::new(built("examples/cluster"));
+    command.arg("--workdir").arg(workdir).args(["--piece-seconds", "60", "--json"]).args(arguments);
+    let output = command.stdin(Stdio::null()).output().unwrap();
+    (output.status.code(), text(&output.stdout) + &text(&output.stderr))
+}
+
+#[test]
+fn a_job_whose_time_is_up_goes_on_in_the_next_cluster_and_in_one_that_stays_up() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = |name: &str| folder.path().join(name);
+    let (whole, next, standing) = (place("whole"), place("next"), place("standing"));
+    let (code, told) = driven(&whole, &["--workers", "2"]);
+    assert_eq!(code, Some(0), "{told}");
+
+    let (code, told) = driven(&next, &["--workers", "2", "--until", "2020-01-01T00:00:00Z"]);
+    assert!(code == Some(75) && told.contains("\"state\":\"interrupted\""), "{told}");
+    let (code, told) = driven(&next, &["--workers", "2"]);
+    assert_eq!(code, Some(0), "{told}");
+
+    let mut command = Command::new(built("examples/cluster"));
+    command.args(["--role", "scheduler,db,worker", "--workdir"]).arg(&standing);
+    let up = Up(command.stdin(Stdio::null()).stderr(Stdio::null()).spawn().unwrap());
+    let frontend = ["--role", "frontend"];
+    let (code, told) = driven(&standing, &[&frontend[..], &["--until", "0s"]].concat());
+    assert_eq!(code, Some(75), "{told}");
+    let (code, told) = driven(&standing, &frontend);
+    assert_eq!(code, Some(0), "{told}");
+    up.signal("-INT");
+    drop(up);
+
+    let name = |workdir: &Path| format!("embedded:{}/db", workdir.display());
+    for other in [&next, &standing] {
+        let compared = mspass(&["diff", &name(&whole), &name(other)]);
+        assert_eq!(compared.status.code(), Some(0), "{}", text(&compared.stdout));
+    }
+}

@@ -222,6 +222,87 @@ fn an_interrupt_stops_in_good_order_and_the_job_goes_on() {
     assert_equal(&embedded(&undisturbed), &embedded(&work));
 }
 
+#[test]
+fn a_job_whose_time_is_up_stops_with_75_and_goes_on_when_run_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let (undisturbed, work) = (folder.path().join("whole"), folder.path().join("work"));
+    let pieces = ["--piece-seconds", "60"];
+    let due = counts(&undisturbed, &pieces);
+    let last = |output: &Output| {
+        let out = text(&output.stdout);
+        serde_json::from_str::<Value>(out.lines().last().unwrap_or_default()).unwrap()
+    };
+    // Before anything is indexed; then, as its tasks run, a few of them at a time.
+    let stopped = desktop(&work, &["--piece-seconds", "60", "--until", "2020-01-01T00:00:00Z"]);
+    assert_eq!(stopped.status.code(), Some(75), "{}", text(&stopped.stderr));
+    assert!(text(&stopped.stdout).contains("the same command goes on"));
+    assert_eq!(last(&stopped)["state"], "interrupted");
+    for _ in 0..3 {
+        let output = desktop(&work, &["--piece-seconds", "60", "--until", "0.05s"]);
+        assert!(matches!(output.status.code(), Some(0 | 75)), "{}", text(&output.stderr));
+    }
+    let then = counts(&work, &pieces);
+    assert_eq!((&then["in"], &then["live"]), (&due["in"], &due["live"]));
+    assert_equal(&embedded(&undisturbed), &embedded(&work));
+    // Finished, with nothing left to stop, though its time is up.
+    let again = desktop(&work, &["--piece-seconds", "60", "--until", "0s"]);
+    assert!(matches!(again.status.code(), Some(0 | 75)), "{}", text(&again.stderr));
+    assert_equal(&embedded(&undisturbed), &embedded(&work));
+    let fresh = folder.path().join("fresh");
+    refused(&desktop(&fresh, &["--until", "soon"]), &["--until soon", "90m"]);
+    assert!(!fresh.exists());
+}
+
+#[test]
+fn a_job_stops_before_slurm_ends_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let soon = std::time::SystemTime::now() + Duration::from_secs(30);
+    let soon = soon.duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
+    let mut command = Command::new(built("examples/desktop"));
+    command.arg("--workdir").arg(folder.path()).env("SLURM_JOB_END_TIME", soon.to_string());
+    let output = command.stdin(Stdio::null()).output().unwrap();
+    assert_eq!(output.status.code(), Some(75), "{}", text(&output.stderr));
+    counts(folder.path(), &[]);
+}
+
+#[test]
+fn a_saved_waveform_is_explained_and_made_again() {
+    let folder = tempfile::tempdir().unwrap();
+    counts(folder.path(), &[]);
+    let store = embedded(folder.path());
+    let saved = store.documents.find("wf_TimeSeries", &Find::default().limit(1)).unwrap().next();
+    let id = saved.unwrap().unwrap().get_object_id("_id").unwrap().to_hex();
+    drop(store);
+    let db = format!("embedded:{}/db", folder.path().display());
+    let mspass = |arguments: &[&str]| {
+        Command::new(built("mspass")).args(arguments).args(["--db", &db]).output().unwrap()
+    };
+    let told = text(&mspass(&["history", &id]).stdout);
+    for words in [
+        "job 'desktop', saved by its step save, program desktop, build ",
+        "\n  3. bandpass {\"",
+        "\n  output ",
+        "\n    wf_miniseed ",
+        "\n      file /",
+    ] {
+        assert!(told.contains(words), "{words}: {told}");
+    }
+    refused(&mspass(&["history", &"9".repeat(24)]), &["no waveform has the _id 999"]);
+    refused(&mspass(&["history", "nine"]), &["24 hexadecimal digits"]);
+    let words = ["'desktop'", &id, "does not know", "--replay"];
+    refused(&mspass(&["replay", &id]), &words);
+
+    let replayed = desktop(folder.path(), &["--replay", &id]);
+    assert!(replayed.status.success(), "{}", text(&replayed.stderr));
+    let told: Value = serde_json::from_slice(&replayed.stdout).unwrap();
+    assert_eq!(told["equal"], true, "{told}");
+    let other = desktop(folder.path(), &["--replay", &id, "--freqmax", "6"]);
+    refused(&other, &["job 'desktop' was run with other steps", "8.0", "6.0"]);
+    let nowhere = desktop(&folder.path().join("nowhere"), &["--replay", &id]);
+    assert_eq!(nowhere.status.code(), Some(2), "{}", text(&nowhere.stderr));
+    assert!(!folder.path().join("nowhere").exists());
+}
+
 /// Where a file system is mounted until this is dropped.
 struct Mounted<'p>(&'p Path);
 

@@ -56,7 +56,7 @@ fn embedded(workdir: &Path) -> Database {
 
 #[test]
 fn a_wire_can_be_cut_and_joined() {
-    let hosts = Hosts::new(3);
+    let hosts = Hosts::new(3).unwrap();
     let reaches = |from: u8, to: u8| {
         let ping = "exec 3<>/dev/tcp/$0/9; read -t 1 -n 1 x <&3";
         let mut command = hosts.command(from, Path::new("timeout"));
@@ -66,9 +66,9 @@ fn a_wire_can_be_cut_and_joined() {
         String::from_utf8_lossy(&output.stderr).contains("refused")
     };
     assert!(reaches(1, 2) && reaches(2, 1) && reaches(3, 1));
-    hosts.cut(1, 2);
+    hosts.cut(1, 2).unwrap();
     assert!(!reaches(1, 2) && !reaches(2, 1) && reaches(3, 1) && reaches(2, 3));
-    hosts.join(1, 2);
+    hosts.join(1, 2).unwrap();
     assert!(reaches(1, 2) && reaches(2, 1));
 }
 
@@ -83,7 +83,7 @@ fn four_hosts_give_the_result_of_one_though_a_wire_is_cut() {
     desktop.arg("--archive").arg(&archive).arg("--workdir").arg(&alone).arg("--json");
     let expected = last_line(&desktop.output().unwrap());
 
-    let hosts = Hosts::new(4);
+    let hosts = Hosts::new(4).unwrap();
     let _parts = [(1, "scheduler"), (2, "db"), (3, "worker"), (4, "worker")]
         .map(|(host, role)| part(&hosts, host, role, &workdir));
     let mut driver = hosts.command(1, &built("examples/cluster"));
@@ -92,7 +92,7 @@ fn four_hosts_give_the_result_of_one_though_a_wire_is_cut() {
     let driver = driver.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     // Scheduler and worker lose each other while the job runs; the worker is silent, not gone.
     std::thread::sleep(CUT_AFTER);
-    hosts.cut(1, 3);
+    hosts.cut(1, 3).unwrap();
     let counts = last_line(&driver.wait_with_output().unwrap());
     for key in ["in", "live", "dead", "aborted", "saved", "samples_in"] {
         assert_eq!(counts[key], expected[key], "{key}");

@@ -156,7 +156,7 @@ fn a_step_that_panics_or_fails_kills_one_datum() {
     desk.file("ONE", "2024-01-17T00:00:00", 60_000, 3);
     let workflow = Workflow::read(ArchivePieces { archive: "test".into(), piece_seconds: 60 })
         .map(Detrend::linear())
-        .map_fn("mine", |trace: TimeSeries| {
+        .try_map("mine", |trace: TimeSeries| {
             let minute = trace.axis.starttime().unwrap().nanos() / 60_000_000_000 % 10;
             assert!(minute != 3, "minute 3 is cursed");
             if minute == 7 { Err("minute 7 is dull".to_owned()) } else { Ok(trace) }

@@ -11,8 +11,11 @@
 
 #![allow(clippy::disallowed_methods)] // campaigns are drivers: they read the clock and wait
 
+mod cluster;
 mod desktop_kill;
 mod faults;
+#[path = "../../tests/hosts/mod.rs"]
+mod hosts;
 mod programs;
 #[path = "../../mspass-io/tests/campaign/queries.rs"]
 mod queries;
@@ -66,7 +69,7 @@ const CAMPAIGNS: [Campaign; 5] = [
     },
     Campaign {
         name: "faults",
-        about: "kills, stops, adds and drains processes of a cluster at work, compares the result",
+        about: "kills, stops, adds, drains and cuts off a cluster's processes, compares the result",
         run: faults,
     },
     Campaign {

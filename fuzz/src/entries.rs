@@ -10,9 +10,8 @@ use mspass_actors::db_proxy::messages::{
 };
 use mspass_actors::foreman::lease::{Ended, Grant, Heartbeat, Join};
 use mspass_actors::mailbox::{Lane, Message};
-use mspass_actors::roster::{Change, Delta, Member, Roster, RosterCopy};
 use mspass_actors::security::{HANDSHAKE_BYTES_MAX, Handshake, Hello, Limits, Secret, Step};
-use mspass_actors::worker::pieces::{DropPieces, FetchPiece, PieceName};
+use mspass_actors::worker::pieces::{DropPieces, FetchPiece, ListPieces, Listing, PieceName};
 
 /// What takes the bytes.
 pub type Entry = fn(&[u8]);
@@ -232,43 +231,22 @@ pub fn peer_messages(bytes: &[u8]) {
     body::<FetchPiece>(bytes);
     reply::<FetchPiece>(bytes);
     body::<DropPieces>(bytes);
-    if let Ok(delta) = rmp_serde::from_slice::<Delta<u64>>(bytes) {
-        let (mut copy, joined) = (RosterCopy::default(), delta.changes.len());
-        let whole = delta.from.is_none();
-        assert_eq!(copy.apply(delta.clone()), whole, "a copy that is none takes the whole list");
-        assert!(copy.members().count() <= joined);
-        assert_eq!(copy.epoch(), whole.then_some(delta.epoch));
-        let before: Vec<_> = copy.members().cloned().collect();
-        if whole {
-            assert!(copy.apply(delta), "the whole list may come twice");
-            assert!(copy.members().eq(&before));
-        }
-    }
-    if let Ok(member) = rmp_serde::from_slice::<Member<u64>>(bytes) {
-        let mut roster = Roster::new(1);
-        assert_eq!(roster.enrol(member.clone()), Ok(2));
-        roster.leave(&member.node, member.incarnation);
-        assert_eq!(roster.members().count(), 0);
-    }
+    body::<ListPieces>(bytes);
+    reply::<ListPieces>(bytes);
 }
 
 fn peer_examples() -> Vec<Vec<u8>> {
-    let member = |node: &str| Member {
-        node: node.to_owned(),
-        incarnation: 1 << 40,
-        roles: vec!["worker".to_owned()],
-        build: "mspass/0.1.0".to_owned(),
-        addresses: vec!["[::1]:4000".to_owned()],
-        store: Some(7u64),
+    let name = PieceName { job: "noise".to_owned(), stage: 1, bucket: 2, part: u64::MAX, chunk: 0 };
+    let list = ListPieces { job: "noise".to_owned(), stage: 1, bucket: 2, with_parts: true };
+    let listing = Listing {
+        pieces: vec![(7, 0, 100), (9, 1, 1 << 40)],
+        part_count: 2,
+        part_sum: 16,
+        parts: vec![7, 9],
     };
-    let left = Change::Left { node: "a".to_owned(), incarnation: 1 << 40 };
-    let changes = vec![Change::Joined(member("a")), Change::Joined(member("b")), left];
-    let name = PieceName { job: "noise".to_owned(), stage: 1, bucket: 2, part: u64::MAX };
-    let delta = |from| Delta { from, epoch: 9, changes: changes.clone() };
     let written = [
-        rmp_serde::to_vec_named(&member("a")),
-        rmp_serde::to_vec_named(&delta(None)),
-        rmp_serde::to_vec_named(&delta(Some(6))),
+        rmp_serde::to_vec_named(&list),
+        rmp_serde::to_vec_named(&listing),
         rmp_serde::to_vec_named(&FetchPiece(name)),
         rmp_serde::to_vec_named(&DropPieces { job: "noise".to_owned(), stage: Some(1) }),
     ];

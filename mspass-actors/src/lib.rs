@@ -8,7 +8,6 @@ pub mod job;
 pub mod link;
 pub mod mailbox;
 pub mod node;
-pub mod roster;
 pub mod runtime;
 pub mod security;
 mod transport;

@@ -45,7 +45,7 @@ impl Runner for Work {
 
     fn run(&self, part: &Partition, _: &mut Bench) -> Result<TaskOutput, StageFault> {
         let mended = self.mended.load(Ordering::Relaxed);
-        match part.file.bytes()[0] {
+        match part.origin.bytes()[0] {
             FRAGILE if !mended => panic!("it is fragile"),
             LARGE if !mended => Err(StageFault::Refused("the disk is full".into())),
             _ => {
@@ -78,7 +78,13 @@ impl Job {
 
     fn worker(&self, name: &str, budget: Option<u64>) -> Address<WorkerActor> {
         let name = name.to_owned();
-        let options = WorkerOptions { name, threads: 1, memory_bytes_max: 1 << 20, budget };
+        let options = WorkerOptions {
+            name,
+            threads: 1,
+            memory_bytes_max: 1 << 20,
+            folder: std::env::temp_dir(),
+            budget,
+        };
         let slate = (Slate::in_memory(1), Vec::new());
         let foreman = ToForeman::of(&self.foreman);
         WorkerActor::start(&self.runtime, &options, &self.work, &self.store, &foreman, slate)

@@ -16,14 +16,14 @@ use mspass_actors::worker::pieces::{
 };
 
 fn name(part: u64) -> PieceName {
-    PieceName { job: "noise".into(), stage: 1, bucket: 2, part }
+    PieceName { job: "noise".into(), stage: 1, bucket: 2, part, chunk: 0 }
 }
 
 #[test]
 fn pieces_are_served_dropped_and_known_to_be_lost() {
     let folder = tempfile::tempdir().unwrap();
     let options = PieceOptions { folder: folder.path().into(), memory_bytes_max: 1 << 20 };
-    let keeper = Arc::new(PieceKeeper::start(&options).unwrap());
+    let keeper = Arc::new(PieceKeeper::start(&options));
     for part in 0..8 {
         keeper.keep(name(part), Bytes::from(vec![part as u8; 300 << 10])).unwrap();
     }
@@ -76,7 +76,7 @@ fn node(name: &str, workdir: &std::path::Path, listens: bool) -> (Runtime, Node)
 fn pieces_go_from_worker_to_worker_over_tcp() {
     let folder = tempfile::tempdir().unwrap();
     let options = PieceOptions { folder: folder.path().join("kept"), memory_bytes_max: 4 << 20 };
-    let keeper = Arc::new(PieceKeeper::start(&options).unwrap());
+    let keeper = Arc::new(PieceKeeper::start(&options));
     let of = |part: u64| vec![part as u8; 3 << 20];
     (0..4).for_each(|part| keeper.keep(name(part), Bytes::from(of(part))).unwrap());
     assert!(keeper.memory_bytes() <= 4 << 20, "the rest is spilled");

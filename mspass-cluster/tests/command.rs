@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use bson::oid::ObjectId;
 use bson::{Document, doc};
 use mspass_core::{Hertz, TimeSeries};
-use mspass_io::db::{encode_samples, wf_time_series_document};
+use mspass_io::db::{encode_samples, wf_document};
 use mspass_io::store::mongo::{MongodOptions, MongodServer};
 use mspass_io::store::{Blob, BlobStore, DocumentStore, EmbeddedOptions, EmbeddedStore};
 use serde_json::{Value, json};
@@ -367,7 +367,7 @@ fn plot_draws_a_saved_waveform() {
     let start = "2020-02-29T12:00:00".parse().unwrap();
     let trace = TimeSeries::new(seed_id, start, Hertz::new(20.0).unwrap(), samples);
     store.put(&[Blob { id, bytes: encode_samples(&trace.samples) }]).unwrap();
-    let mut document = wf_time_series_document(id, &trace, &doc! {});
+    let mut document = wf_document(id, &trace, &doc! {});
     store.insert("wf_TimeSeries", &[document.clone()]).unwrap();
     let broken = ObjectId::new();
     document.extend(doc! { "_id": broken, "npts": 501 });
@@ -423,7 +423,7 @@ fn a_database_of_mongodb_does_as_an_embedded_one() {
 #[test]
 fn help_teaches() {
     let text = printed(&["--help"]);
-    for name in ["read", "index", "find", "diff", "plot"] {
+    for name in ["read", "index", "find", "diff", "history", "plot"] {
         assert!(text.contains(&format!("\n  {name} ")), "{text}");
         let text = printed(&[name, "--help"]);
         let parts = ["Usage: mspass ", "\nExamples:\n  mspass ", "\nExit codes: 0 "];

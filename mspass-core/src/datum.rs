@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::elog::{ErrorLog, Life, Severity};
 use crate::history::History;
 use crate::id::SeedId;
-use crate::metadata::Metadata;
+use crate::metadata::{Metadata, Value};
 use crate::series::TimeAxis;
 
 /// Anything that flows through a workflow: ours or the user's own.
@@ -27,6 +27,23 @@ pub trait Datum: Default + Send + Serialize + DeserializeOwned + 'static {
 
     /// Its names and values, to be changed.
     fn metadata_mut(&mut self) -> &mut Metadata;
+
+    /// What it says under a name that a document has for it: a fact of its structure where its
+    /// fields hold one, whatever its metadata say; else the value that its metadata hold.
+    ///
+    /// ```
+    /// use mspass_core::metadata::Value;
+    /// use mspass_core::{Datum, TimeSeries};
+    /// let mut trace = TimeSeries { samples: vec![0.0; 5], ..TimeSeries::default() };
+    /// trace.metadata.insert("snr", 7.5);
+    /// trace.metadata.insert("npts", 3);
+    /// assert_eq!(trace.fact("snr"), Some(Value::Double(7.5)));
+    /// assert_eq!(trace.fact("npts"), Some(Value::Int(5)));
+    /// assert_eq!(trace.fact("endtime"), Some(Value::Double(4.0)));
+    /// ```
+    fn fact(&self, name: &str) -> Option<Value> {
+        self.metadata().get(name).cloned()
+    }
 
     /// Its error log.
     fn log_mut(&mut self) -> &mut ErrorLog;

@@ -4,6 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
+use smol_str::SmolStr;
 
 use crate::error::{Error, Result};
 
@@ -24,10 +25,11 @@ use crate::error::{Error, Result};
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct SeedId {
-    network: String,
-    station: String,
-    location: String,
-    channel: String,
+    // Codes of up to 23 bytes take no memory of their own: ids are copied with every datum.
+    network: SmolStr,
+    station: SmolStr,
+    location: SmolStr,
+    channel: SmolStr,
 }
 
 /// Longest code accepted, bytes.
@@ -40,7 +42,7 @@ impl SeedId {
             let text = text.trim();
             let sound =
                 text.len() <= CODE_LENGTH_MAX && !text.chars().any(|c| c == '.' || c.is_control());
-            if sound { Ok(text.to_owned()) } else { Err(Error::Code { text: text.to_owned() }) }
+            if sound { Ok(SmolStr::new(text)) } else { Err(Error::Code { text: text.to_owned() }) }
         };
         Ok(Self {
             network: code(network)?,
@@ -70,10 +72,31 @@ impl SeedId {
         &self.channel
     }
 
+    /// Empties the codes that `other` does not share.
+    ///
+    /// ```
+    /// use mspass_core::SeedId;
+    /// let mut id: SeedId = "YA.UV05.00.HHZ".parse().unwrap();
+    /// id.keep_common(&"YA.UV06.00.HHZ".parse().unwrap());
+    /// assert_eq!(id.to_string(), "YA..00.HHZ");
+    /// ```
+    pub fn keep_common(&mut self, other: &Self) {
+        let keep = |mine: &mut SmolStr, theirs: &str| {
+            if mine != theirs {
+                *mine = SmolStr::default();
+            }
+        };
+        keep(&mut self.network, &other.network);
+        keep(&mut self.station, &other.station);
+        keep(&mut self.location, &other.location);
+        keep(&mut self.channel, &other.channel);
+    }
+
     /// Bytes on the heap, for memory budgets.
     pub fn heap_bytes(&self) -> usize {
         let Self { network, station, location, channel } = self;
-        [network, station, location, channel].iter().map(|code| code.capacity()).sum()
+        let codes = [network, station, location, channel].into_iter();
+        codes.filter(|code| code.is_heap_allocated()).map(|code| code.len()).sum()
     }
 
     /// The FDSN source identifier (`FDSN:NET_STA_LOC_B_S_SS`); `None` when the channel code does

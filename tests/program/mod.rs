@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "not every test needs all of it")]
 
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -26,4 +27,20 @@ pub(crate) fn until<T>(mut ask: impl FnMut() -> Result<T, String>) -> T {
         }
         std::thread::sleep(POLL);
     }
+}
+
+/// Runs an example that must succeed, and gives the JSON object that it ends with.
+pub(crate) fn counts_of(example: &str, workdir: &Path, arguments: &[&str]) -> serde_json::Value {
+    let mut command = Command::new(built(example));
+    command.arg("--workdir").arg(workdir).arg("--json").args(arguments);
+    let output = command.stdin(Stdio::null()).output().unwrap();
+    let (out, err) =
+        (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{}: {err}", output.status);
+    let last = out.lines().last().unwrap_or_default();
+    let counts: serde_json::Value =
+        serde_json::from_str(last).unwrap_or_else(|error| panic!("{error}: {out}"));
+    let count = |key: &str| counts[key].as_u64().unwrap_or_else(|| panic!("no {key} in {last}"));
+    assert_eq!(count("in"), count("live") + count("dead") + count("aborted"));
+    counts
 }

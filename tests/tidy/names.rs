@@ -11,8 +11,9 @@ const VAGUE_ENDINGS: [&str; 4] = ["Manager", "Impl", "Info", "Data"];
 
 /// All traits that other crates may see, with the crate that states each. A new one needs two
 /// real implementations, or one and a test double, and a line here with the reason in its commit.
-const TRAITS: [(&str, &str); 14] = [
+const TRAITS: [(&str, &str); 15] = [
     ("mspass-core", "Process"),
+    ("mspass-core", "Fold"),
     ("mspass-core", "Sampled"),
     ("mspass-core", "Datum"),
     ("mspass-io", "Reader"),

@@ -46,8 +46,8 @@ async fn measure(workdir: &Path, seconds: f64) -> Result<serde_json::Value, Box<
     let workflow = Workflow::read(ArchivePieces::hours("sample"))
         .map(Detrend::linear())
         .map(WindowLevels { seconds })
-        .map_fn("tell_loudest", loudest.teller(cluster.runtime()))
-        .map_fn("trace_of_levels", Levels::into_trace)
+        .try_map("tell_loudest", loudest.teller(cluster.runtime()))
+        .try_map("trace_of_levels", Levels::into_trace)
         .save(Save::new().data_tag("levels"))?;
     let archive = Path::new(env!("CARGO_MANIFEST_DIR")).join("../data/sds");
     let job = EmbeddedJob { name: "levels".to_owned(), archive, fresh: true };

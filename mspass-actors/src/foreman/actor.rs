@@ -6,11 +6,12 @@ use std::time::Duration;
 
 use super::journal::{Journal, Record};
 use super::lease::{
-    AskJob, Ended, Grant, Heartbeat, JobSpec, Join, Lease, Leave, Recall, WorkerName,
+    AskJob, AskKeepers, Ended, Grant, Heartbeat, JobSpec, Join, Keeper, Keepers, Lease, Leave,
+    Recall, WorkerName,
 };
 use super::messages::{
-    AskDeadLetters, AskStatus, Do, Drain, JobStatus, Offer, Outcome, Requeue, SourceFailed, Tick,
-    WorkerGone,
+    AskDeadLetters, AskStatus, AwaitStage, Do, Drain, JobStatus, Offer, Outcome, Requeue,
+    SourceFailed, StageStatus, Tick, WorkerGone,
 };
 use super::state::{Foreman, Output, Phase};
 use super::task::DeadLetter;
@@ -36,16 +37,26 @@ pub struct ForemanActor {
     journal: Journal,
     spec: JobSpec,
     waiter: Waiter,
-    /// Their incarnations, where their leases go, and where they are asked back.
-    workers: HashMap<WorkerName, (u64, Mailbox<Grant>, Mailbox<Recall>)>,
+    workers: HashMap<WorkerName, Known>,
     gone: Mailbox<WorkerGone>,
     /// Who waits for a task of their own.
     callers: HashMap<TaskKey, Reply<Do>>,
     dead_letters: Vec<DeadLetter>,
-    totals: Tally,
+    /// Counts and tasks done, by stage.
+    stages: Vec<(Tally, u64)>,
     resumed: u64,
     offers: VecDeque<(Offer, Reply<Offer>)>,
+    /// Who waits for the end of a stage.
+    awaiting: Vec<(AwaitStage, Reply<AwaitStage>)>,
     finished: bool,
+}
+
+/// A worker, and where it is reached.
+struct Known {
+    incarnation: u64,
+    grants: Mailbox<Grant>,
+    recalls: Mailbox<Recall>,
+    keeper: Keeper,
 }
 
 impl fmt::Debug for ForemanActor {
@@ -64,7 +75,7 @@ impl ForemanActor {
         let mut journal = Some(journal);
         let address =
             start(runtime, "foreman", MESSAGES_MAX, move |context: &Context<Self>| Self {
-                state: Foreman::new(spec.epoch),
+                state: Foreman::new(spec.epoch, spec.stages),
                 journal: journal.take().expect("a foreman is made once"),
                 spec: spec.clone(),
                 waiter: waiter.clone(),
@@ -72,9 +83,10 @@ impl ForemanActor {
                 gone: context.address().mailbox(),
                 callers: HashMap::new(),
                 dead_letters: Vec::new(),
-                totals: Tally::default(),
+                stages: vec![<_>::default(); spec.stages.max(1) as usize],
                 resumed: 0,
                 offers: VecDeque::new(),
+                awaiting: Vec::new(),
                 finished: false,
             });
         address.every(runtime, TICK, || Tick);
@@ -88,12 +100,20 @@ impl ForemanActor {
                 Output::Grant { worker, leases } => self.grant(&worker, leases),
                 Output::Recall { worker, count } => self.recall(&worker, count),
                 Output::Done { key, partition, tally } => {
-                    self.totals.add(&tally);
+                    if let Some((totals, done)) = self.stages.get_mut(partition.stage as usize) {
+                        totals.add(&tally);
+                        *done += 1;
+                    }
                     if let Some(caller) = self.callers.remove(&key) {
                         caller.send(Outcome::Done(tally.clone()));
                     }
-                    let Partition { file, version, .. } = partition;
-                    self.write(Record::Done { key, file, version, tally });
+                    let Partition { origin, version, .. } = partition;
+                    self.write(Record::Done { key, origin, version, tally });
+                }
+                Output::MadeAgain { key } => {
+                    if let Some(caller) = self.callers.remove(&key) {
+                        caller.send(Outcome::Done(Box::default()));
+                    }
                 }
                 Output::SetAside(letter) => {
                     if let Some(caller) = self.callers.remove(&letter.key) {
@@ -109,8 +129,10 @@ impl ForemanActor {
                 caller.send(Outcome::Refused(reason.clone()));
             }
             self.offers.drain(..).for_each(|(_, reply)| reply.send(false));
+            self.awaiting.drain(..).for_each(|(_, reply)| reply.send(false));
         }
         self.take_offers();
+        self.tell_stages();
         if *self.state.phase() == Phase::Finished && !self.finished {
             match self.journal.flush() {
                 Ok(()) => self.finished = true,
@@ -131,8 +153,8 @@ impl ForemanActor {
     /// Keeps a task that was set aside.
     fn keep(&mut self, letter: DeadLetter) {
         let DeadLetter { key, partition, charges, .. } = &letter;
-        let (file, times, reason) = (partition.file, charges.len(), letter.reason());
-        tracing::error!("{key:?} of file {file} is set aside after {times} failures: {reason}");
+        let (origin, times, reason) = (partition.origin, charges.len(), letter.reason());
+        tracing::error!("{key:?} of {origin} is set aside after {times} failures: {reason}");
         self.dead_letters.push(letter);
         if self.dead_letters.len() > DEAD_LETTERS_MAX {
             self.state.fail(format!(
@@ -144,15 +166,16 @@ impl ForemanActor {
 
     fn recall(&mut self, worker: &str, count: u32) {
         // A recall that is lost is made again after the worker's next heartbeat.
-        if let Some((_, _, recalls)) = self.workers.get(worker) {
-            drop(recalls.try_tell(Recall { count }));
+        if let Some(known) = self.workers.get(worker) {
+            drop(known.recalls.try_tell(Recall { count }));
         }
     }
 
     fn grant(&mut self, worker: &str, leases: Vec<Lease>) {
-        let Some((incarnation, mailbox, _)) = self.workers.get(worker).cloned() else {
+        let Some(known) = self.workers.get(worker) else {
             return self.state.worker_down(clock::now(), worker);
         };
+        let (incarnation, mailbox) = (known.incarnation, known.grants.clone());
         let Err(full) = mailbox.try_tell(Grant { leases }) else { return };
         let (worker, gone) = (worker.to_owned(), self.gone.clone());
         // What waits here is bounded by the worker's capacity.
@@ -172,20 +195,42 @@ impl ForemanActor {
     /// Takes in offers while there is room.
     fn take_offers(&mut self) {
         while let Some((offer, _)) = self.offers.front() {
-            if offer.partitions.len() > self.state.room() {
+            if offer.partitions.len() + offer.again.len() > self.state.room() {
                 return;
             }
             let Some((offer, reply)) = self.offers.pop_front() else { return };
-            self.resumed += offer.taken_over.entered;
-            self.totals.add(&offer.taken_over);
+            for (tally, (totals, _)) in offer.taken_over.iter().zip(&mut self.stages) {
+                self.resumed += tally.entered;
+                totals.add(tally);
+            }
             self.dead_letters.extend(offer.set_aside);
             self.state.offer(clock::now(), offer.partitions);
+            self.state.offer_again(clock::now(), offer.again);
             if offer.last {
                 self.state.source_ended();
             }
             reply.send(true);
             self.act();
         }
+    }
+}
+
+impl ForemanActor {
+    /// Tells those who wait for the end of a stage that has come.
+    fn tell_stages(&mut self) {
+        let open = |stage: u32| (0..=stage).any(|stage| self.state.waiting(stage) > 0);
+        let (waiting, ended): (Vec<_>, Vec<_>) = std::mem::take(&mut self.awaiting)
+            .into_iter()
+            .partition(|(AwaitStage(stage), _)| open(*stage));
+        self.awaiting = waiting;
+        ended.into_iter().for_each(|(_, reply)| reply.send(true));
+    }
+
+    fn totals(&self) -> Tally {
+        let mut totals = Tally::default();
+        self.stages.iter().for_each(|(tally, _)| totals.add(tally));
+        self.dead_letters.iter().for_each(|letter| totals.add(&lost(letter)));
+        totals
     }
 }
 
@@ -198,7 +243,7 @@ fn lost(DeadLetter { partition, charges, .. }: &DeadLetter) -> Tally {
         step: "worker".into(),
         reason,
         count: 1,
-        example: format!("archive_file {}", partition.file),
+        example: format!("part of {}", partition.origin),
     });
     tally
 }
@@ -211,8 +256,10 @@ impl Handler<AskJob> for ForemanActor {
 
 impl Handler<Join> for ForemanActor {
     fn handle(&mut self, join: Join, reply: Reply<Join>, _: &Context<Self>) {
-        let Join { worker, incarnation, load, grants, recalls, suspects } = join;
-        self.workers.insert(worker.clone(), (incarnation, grants.clone(), recalls));
+        let Join { worker, incarnation, load, grants, recalls, lists, fetches, suspects } = join;
+        let keeper = Keeper { worker: worker.clone(), lists, fetches };
+        let known = Known { incarnation, grants: grants.clone(), recalls, keeper };
+        self.workers.insert(worker.clone(), known);
         self.state.join(clock::now(), &worker, incarnation, load, &suspects);
         reply.send(());
         let gone = self.gone.clone();
@@ -278,6 +325,24 @@ impl Handler<Do> for ForemanActor {
     }
 }
 
+impl Handler<AskKeepers> for ForemanActor {
+    fn handle(&mut self, ask: AskKeepers, reply: Reply<AskKeepers>, _: &Context<Self>) {
+        let named = self.state.keepers(ask.stage, ask.epoch);
+        reply.send(named.map(|(part_count, part_sum, names)| {
+            let known = names.iter().filter_map(|name| self.workers.get(name));
+            let keepers = known.map(|known| known.keeper.clone()).collect();
+            Keepers { part_count, part_sum, keepers }
+        }));
+    }
+}
+
+impl Handler<AwaitStage> for ForemanActor {
+    fn handle(&mut self, stage: AwaitStage, reply: Reply<AwaitStage>, _: &Context<Self>) {
+        self.awaiting.push((stage, reply));
+        self.act();
+    }
+}
+
 impl Handler<AskDeadLetters> for ForemanActor {
     fn handle(&mut self, _: AskDeadLetters, reply: Reply<AskDeadLetters>, _: &Context<Self>) {
         reply.send(self.dead_letters.clone());
@@ -318,14 +383,18 @@ impl Handler<AskStatus> for ForemanActor {
     fn handle(&mut self, _: AskStatus, reply: Reply<AskStatus>, _: &Context<Self>) {
         let (tasks_waiting, workers) = self.state.load();
         let phase = self.state.phase();
-        let mut totals = self.totals.clone();
-        self.dead_letters.iter().for_each(|letter| totals.add(&lost(letter)));
+        let stage = |(number, (tally, done)): (u32, &(Tally, u64))| StageStatus {
+            tally: tally.clone(),
+            done: *done,
+            waiting: self.state.waiting(number) as u64,
+        };
         reply.send(JobStatus {
             finished: self.finished,
             drained: *phase == Phase::Draining && self.state.is_idle(),
             failure: if let Phase::Failed(reason) = phase { Some(reason.clone()) } else { None },
             mendable: self.state.is_mendable(),
-            totals,
+            totals: self.totals(),
+            stages: (0..).zip(&self.stages).map(stage).collect(),
             resumed: self.resumed,
             tasks_waiting,
             workers,

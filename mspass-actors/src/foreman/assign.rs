@@ -1,7 +1,7 @@
 //! Who gets what: ready tasks go to the worker that will have done its own first; what waits at a
 //! busy worker is asked back for an idle one.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
 
 use super::lease::{GRANT_MAX, Lease, WorkerName};
@@ -37,15 +37,18 @@ impl Foreman {
             return;
         }
         let mut grants: BTreeMap<WorkerName, Vec<Lease>> = BTreeMap::new();
-        while let Some(&key) = self.ready.front() {
+        let stage = self.present_stage();
+        let mut none = VecDeque::new();
+        let ready = self.ready.get_mut(&stage).unwrap_or(&mut none);
+        while let Some(&key) = ready.front() {
             let Some(task) = self.tasks.get_mut(&key).filter(|t| matches!(t.state, State::Ready))
             else {
-                self.ready.pop_front();
+                ready.pop_front();
                 continue;
             };
             let Some((name, worker)) = choose(&mut self.workers, task) else { break };
-            self.ready.pop_front();
-            worker.held.insert(key);
+            ready.pop_front();
+            worker.held.insert(key, 0);
             task.attempt += 1;
             let expiry = now + lease_time(worker.load);
             task.state = State::Leased { worker: name.clone(), expiry };
@@ -69,7 +72,10 @@ impl Foreman {
 
     /// Asks the worker with the longest queue for half of it when another has nothing to do.
     fn steal(&mut self) {
-        if !self.ready.is_empty() || self.workers.values().all(|worker| worker.idle_slots() == 0) {
+        let waits = |stage| self.ready.get(&stage).is_some_and(|ready| !ready.is_empty());
+        if waits(self.present_stage())
+            || self.workers.values().all(|worker| worker.idle_slots() == 0)
+        {
             return;
         }
         let busy = self.workers.iter_mut().filter(|(_, w)| w.unstarted() > 0 && !w.recalled);

@@ -24,7 +24,7 @@ use crate::workflow::partition::TaskKey;
 use crate::workflow::tally::Tally;
 
 /// Version of the records.
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
 /// Bytes of one record at most.
 pub(super) const RECORD_BYTES_MAX: usize = 1 << 20;
 /// Records waiting for the disk; who has more to say waits.
@@ -54,10 +54,10 @@ pub enum Record {
         /// The task.
         #[serde(rename = "k")]
         key: TaskKey,
-        /// The file it read.
+        /// What it read a part of.
         #[serde(rename = "f", with = "raw_id")]
-        file: ObjectId,
-        /// The version of that file: with it, what was done of another one counts no more.
+        origin: ObjectId,
+        /// The version of that: with it, what was done of another one counts no more.
         #[serde(rename = "v")]
         version: u64,
         /// What it brought.
@@ -287,7 +287,7 @@ mod tests {
         let tally = Tally { entered: number as u64, ..Tally::default() };
         Record::Done {
             key: TaskKey(number),
-            file: ObjectId::default(),
+            origin: ObjectId::default(),
             version: 1,
             tally: Box::new(tally),
         }
@@ -335,7 +335,7 @@ mod tests {
         let (journal, _) = Journal::open(&path, "test", "run").unwrap();
         let of = |key, version| Record::Done {
             key: TaskKey(key),
-            file: ObjectId::from_bytes([7; 12]),
+            origin: ObjectId::from_bytes([7; 12]),
             version,
             tally: Box::default(),
         };

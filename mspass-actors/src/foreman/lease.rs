@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::mailbox::{Mailbox, Message};
+use crate::worker::pieces::{FetchPiece, ListPieces};
 use crate::workflow::partition::{Partition, TaskKey};
 use crate::workflow::tally::Tally;
 
@@ -53,6 +54,8 @@ pub enum FailureClass {
     Mendable,
     /// The task panicked outside its steps: again on another worker, and set aside when it goes on.
     Panic,
+    /// What the stage before made is not all there: again once it is made anew.
+    Missing,
     /// No attempt can help: the job ends.
     Permanent,
 }
@@ -73,6 +76,41 @@ pub struct JobSpec {
     pub build: String,
     /// The foreman's incarnation.
     pub epoch: u64,
+    /// Stages of the workflow.
+    #[serde(default)]
+    pub stages: u32,
+}
+
+/// Asks who keeps the pieces that a stage made; nobody is named while some of them are missing, or
+/// to the holder of a lease of another incarnation of the foreman.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub struct AskKeepers {
+    /// The stage.
+    pub stage: u32,
+    /// The foreman's incarnation that leased the task.
+    pub epoch: u64,
+}
+
+/// A worker that keeps pieces.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Keeper {
+    /// Its name.
+    pub worker: WorkerName,
+    /// Where it says what it has.
+    pub lists: Mailbox<ListPieces>,
+    /// Where it gives pieces.
+    pub fetches: Mailbox<FetchPiece>,
+}
+
+/// Who keeps the pieces that a stage made.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Keepers {
+    /// Parts of the stage that are done.
+    pub part_count: u64,
+    /// The sum of their names, wrapping.
+    pub part_sum: u64,
+    /// All workers that keep any.
+    pub keepers: Vec<Keeper>,
 }
 
 /// Asks a foreman for its job.
@@ -103,6 +141,10 @@ pub struct Join {
     pub grants: Mailbox<Grant>,
     /// Where they are asked back.
     pub recalls: Mailbox<Recall>,
+    /// Where it says which pieces it keeps.
+    pub lists: Mailbox<ListPieces>,
+    /// Where it gives them.
+    pub fetches: Mailbox<FetchPiece>,
     /// Tasks that were in work when the process before this one died.
     pub suspects: Vec<TaskKey>,
 }
@@ -180,6 +222,11 @@ pub const GRANT_MAX: usize = 256;
 impl Message for AskJob {
     const TYPE: &'static str = "mspass.foreman.job";
     type Reply = JobSpec;
+}
+
+impl Message for AskKeepers {
+    const TYPE: &'static str = "mspass.foreman.keepers";
+    type Reply = Option<Keepers>;
 }
 
 impl Message for Leave {

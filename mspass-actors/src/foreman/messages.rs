@@ -9,17 +9,25 @@ use crate::workflow::partition::{Partition, TaskKey};
 use crate::workflow::tally::Tally;
 
 /// More tasks; answered when there is room for more, with whether more are wanted at all.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Offer {
     /// Parts of the input not done yet.
     pub partitions: Vec<Partition>,
-    /// What the tasks brought that an earlier run did.
-    pub taken_over: Tally,
+    /// Parts that an earlier run did and counted, whose pieces are gone: they are done again, and
+    /// not counted.
+    pub again: Vec<Partition>,
+    /// What the tasks brought that an earlier run did, by stage.
+    pub taken_over: Vec<Tally>,
     /// Tasks that an earlier run set aside.
     pub set_aside: Vec<DeadLetter>,
     /// Whether these are the last.
     pub last: bool,
 }
+
+/// Waits until a stage is done, all of whose tasks were offered; answered with whether its results
+/// are wanted at all.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub struct AwaitStage(pub u32);
 
 /// The source cannot be read on: the job ends.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -46,6 +54,8 @@ pub struct JobStatus {
     pub mendable: bool,
     /// Counts of the whole job, earlier runs included.
     pub totals: Tally,
+    /// The same by stage.
+    pub stages: Vec<StageStatus>,
     /// Data taken over from earlier runs.
     pub resumed: u64,
     /// Tasks known and not done.
@@ -58,6 +68,17 @@ pub struct JobStatus {
     /// How long there has been work and no worker, seconds, once that is longer than
     /// [`STALL_GRACE`](super::state::STALL_GRACE).
     pub stalled_seconds: Option<u64>,
+}
+
+/// Where a stage stands.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct StageStatus {
+    /// Its counts, earlier runs included.
+    pub tally: Tally,
+    /// Tasks of it that are done.
+    pub done: u64,
+    /// Tasks of it that are known and not done.
+    pub waiting: u64,
 }
 
 /// Asks for one task to be done before all others; answered when it ended for good. A foreman does
@@ -105,6 +126,7 @@ macro_rules! message {
     };
 }
 message!(Offer, "mspass.foreman.offer", bool);
+message!(AwaitStage, "mspass.foreman.await_stage", bool);
 message!(SourceFailed, "mspass.foreman.source_failed", ());
 message!(AskStatus, "mspass.foreman.status", JobStatus);
 message!(Drain, "mspass.foreman.drain", ());

@@ -12,7 +12,8 @@ mod task;
 pub use actor::{CALLERS_MAX, DEAD_LETTERS_MAX, ForemanActor, MESSAGES_MAX, TICK};
 pub use assign::STEAL_GAIN_MIN;
 pub use messages::{
-    AskDeadLetters, AskStatus, Do, Drain, JobStatus, Offer, Outcome, Requeue, SourceFailed,
+    AskDeadLetters, AskStatus, AwaitStage, Do, Drain, JobStatus, Offer, Outcome, Requeue,
+    SourceFailed, StageStatus,
 };
 pub use replay::{DoneTasks, Replay};
 pub use task::{Charge, DeadLetter};

@@ -17,19 +17,19 @@ use crate::workflow::tally::Tally;
 pub struct Replay {
     /// The foreman's next incarnation.
     pub epoch: u64,
-    /// Tasks done of the version of a file that was read last.
+    /// Tasks done of the version of an origin that was read last.
     pub done: DoneTasks,
     /// Tasks set aside and not queued anew.
     pub set_aside: HashMap<TaskKey, DeadLetter>,
-    /// The version of each file that was read last.
+    /// The version of each origin that was read last.
     versions: HashMap<ObjectId, u64>,
 }
 
 impl Replay {
-    /// First pass: which version of each file counts.
+    /// First pass: which version of each origin counts.
     pub(super) fn look_ahead(&mut self, record: &Record) {
-        if let Record::Done { file, version, .. } = record {
-            self.versions.insert(*file, *version);
+        if let Record::Done { origin, version, .. } = record {
+            self.versions.insert(*origin, *version);
         }
     }
 
@@ -37,8 +37,8 @@ impl Replay {
     pub(super) fn take(&mut self, record: Record) {
         match record {
             Record::Start { epoch } => self.epoch = epoch,
-            Record::Done { key, file, version, tally } => {
-                if self.versions.get(&file) == Some(&version) {
+            Record::Done { key, origin, version, tally } => {
+                if self.versions.get(&origin) == Some(&version) {
                     self.done.insert(key, &tally);
                 }
                 self.set_aside.remove(&key);

@@ -1,7 +1,6 @@
 //! The foreman's mind: a state machine that takes inputs and `now` and queues outputs. It knows no
 //! clock, no socket and no file, so a simulation can drive it.
 
-use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::time::{Duration, Instant};
 
@@ -10,16 +9,21 @@ use super::task::{DeadLetter, State, Task, Verdict};
 use crate::workflow::partition::{Partition, TaskKey};
 use crate::workflow::tally::Tally;
 
-pub use super::task::{BACKOFF_FIRST, CHARGES_MAX, TRANSIENT_ATTEMPTS_MAX};
+pub use super::task::{BACKOFF_FIRST, CHARGES_MAX, MISSING_ATTEMPTS_MAX, TRANSIENT_ATTEMPTS_MAX};
 
 /// Tasks in memory at the same time, some 300 bytes each; the source waits when there are so many.
 pub const TASKS_MAX: usize = 1 << 16;
+/// Tasks whose pieces are kept for the next stage, some 200 bytes each; a workflow with more fails.
+pub const KEPT_MAX: usize = 1 << 20;
 /// Shortest time that a lease holds without a heartbeat naming it.
 pub const LEASE_MIN: Duration = Duration::from_secs(30);
 /// A lease holds at least so many times as long as tasks take on its worker.
 pub const LEASE_TASKS: u32 = 5;
 /// Silence after which a worker is down.
 pub const WORKER_SILENCE_MAX: Duration = Duration::from_secs(15);
+/// Heartbeats in a row that may leave out a lease that the worker holds: it, or the word of its
+/// end, may be on its way.
+pub const UNNAMED_MAX: u32 = 3;
 /// How long a job may have work and no worker before it says that it is stalled.
 pub const STALL_GRACE: Duration = Duration::from_secs(60);
 
@@ -50,6 +54,11 @@ pub enum Output {
         /// What it brought.
         tally: Box<Tally>,
     },
+    /// A task is done again, whose counts and record are known: its pieces are there anew.
+    MadeAgain {
+        /// The task.
+        key: TaskKey,
+    },
     /// A task is set aside because it keeps breaking workers.
     SetAside(Box<DeadLetter>),
 }
@@ -72,7 +81,8 @@ pub enum Phase {
 pub(super) struct Worker {
     incarnation: u64,
     pub(super) load: Load,
-    pub(super) held: HashSet<TaskKey>,
+    /// What it holds, and in how many heartbeats in a row it did not say so.
+    pub(super) held: HashMap<TaskKey, u32>,
     heard: Instant,
     /// Leaves in good order: it gets nothing more.
     leaving: bool,
@@ -88,14 +98,28 @@ impl Worker {
     }
 }
 
+/// A task whose pieces a worker keeps.
+#[derive(Debug)]
+struct Kept {
+    worker: WorkerName,
+    partition: Partition,
+    attempt: u32,
+}
+
 /// The state machine of one job.
 #[derive(Debug)]
 pub struct Foreman {
     pub(super) epoch: u64,
     // Ordered, so that a run can be repeated exactly.
     pub(super) workers: BTreeMap<WorkerName, Worker>,
+    /// Stages of the workflow; all but the last make pieces.
+    stages: u32,
     pub(super) tasks: HashMap<TaskKey, Task>,
-    pub(super) ready: VecDeque<TaskKey>,
+    /// Tasks not done, by stage: none of a stage is leased while one before it is among them.
+    waiting: BTreeMap<u32, usize>,
+    pub(super) ready: BTreeMap<u32, VecDeque<TaskKey>>,
+    /// Tasks done whose pieces the next stage needs, and who keeps them.
+    kept: HashMap<TaskKey, Kept>,
     source_open: bool,
     pub(super) phase: Phase,
     pub(super) outputs: VecDeque<Output>,
@@ -104,13 +128,16 @@ pub struct Foreman {
 }
 
 impl Foreman {
-    /// A foreman without work. `epoch` is raised at each start.
-    pub fn new(epoch: u64) -> Self {
+    /// A foreman without work, of a workflow of so many stages. `epoch` is raised at each start.
+    pub fn new(epoch: u64, stages: u32) -> Self {
         Self {
             epoch,
             workers: BTreeMap::new(),
+            stages: stages.max(1),
             tasks: HashMap::new(),
-            ready: VecDeque::new(),
+            waiting: BTreeMap::new(),
+            ready: BTreeMap::new(),
+            kept: HashMap::new(),
             source_open: true,
             phase: Phase::Running,
             outputs: VecDeque::new(),
@@ -139,6 +166,62 @@ impl Foreman {
         TASKS_MAX.saturating_sub(self.tasks.len())
     }
 
+    /// Tasks of a stage that are not done.
+    pub fn waiting(&self, stage: u32) -> usize {
+        self.waiting.get(&stage).copied().unwrap_or(0)
+    }
+
+    /// The stage that is worked on: no task of a later one is leased.
+    pub(super) fn present_stage(&self) -> u32 {
+        self.waiting.keys().next().copied().unwrap_or(0)
+    }
+
+    /// Who keeps the pieces that a stage made, and of how many parts with which sum of their names;
+    /// `None` while the stage is not done, and for a lease of another incarnation, which knows
+    /// nothing of how far this one is.
+    pub fn keepers(&self, stage: u32, epoch: u64) -> Option<(u64, u64, Vec<WorkerName>)> {
+        if epoch != self.epoch || self.waiting.range(..=stage).next().is_some() {
+            return None;
+        }
+        let (mut count, mut sum, mut names) = (0, 0_u64, HashSet::new());
+        for (key, kept) in self.kept.iter().filter(|(_, kept)| kept.partition.stage == stage) {
+            count += 1;
+            sum = sum.wrapping_add(key.0 as u64);
+            if !names.contains(&kept.worker) {
+                names.insert(kept.worker.clone());
+            }
+        }
+        let mut names: Vec<WorkerName> = names.into_iter().collect();
+        names.sort_unstable();
+        Some((count, sum, names))
+    }
+
+    fn insert(&mut self, key: TaskKey, task: Task) {
+        let stage = task.partition.stage;
+        if self.tasks.insert(key, task).is_none() {
+            *self.waiting.entry(stage).or_default() += 1;
+        }
+    }
+
+    fn remove(&mut self, key: TaskKey) -> Option<Task> {
+        let task = self.tasks.remove(&key)?;
+        if let Some(count) = self.waiting.get_mut(&task.partition.stage) {
+            *count -= 1;
+            if *count == 0 {
+                self.waiting.remove(&task.partition.stage);
+            }
+        }
+        Some(task)
+    }
+
+    fn queue_last(&mut self, stage: u32, key: TaskKey) {
+        self.ready.entry(stage).or_default().push_back(key);
+    }
+
+    fn queue_first(&mut self, stage: u32, key: TaskKey) {
+        self.ready.entry(stage).or_default().push_front(key);
+    }
+
     /// Tasks not done, workers known.
     pub fn load(&self) -> (usize, usize) {
         (self.tasks.len(), self.workers.len())
@@ -163,9 +246,12 @@ impl Foreman {
         if self.workers.get(name).is_some_and(|known| known.incarnation > incarnation) {
             return;
         }
+        if !self.knows(name, incarnation) {
+            self.lose_pieces(name);
+        }
         self.release(name);
         self.suspect(name, suspects);
-        let (held, leaving, recalled) = (HashSet::new(), false, false);
+        let (held, leaving, recalled) = (HashMap::new(), false, false);
         let worker = Worker { incarnation, load, held, heard: now, leaving, recalled };
         self.workers.insert(name.to_owned(), worker);
         self.workerless_since = None;
@@ -195,8 +281,31 @@ impl Foreman {
                 *expiry = renewed;
             }
         }
+        self.lose_unnamed(name, running);
         self.assign(now);
         true
+    }
+
+    /// What a worker holds and does not name for some heartbeats it does not have: its lease was
+    /// lost on the way, or the word of its end.
+    fn lose_unnamed(&mut self, name: &str, running: &[Token]) {
+        let Some(worker) = self.workers.get_mut(name) else { return };
+        let named: HashSet<TaskKey> = running.iter().map(|token| token.key).collect();
+        let mut lost = Vec::new();
+        for (key, unnamed) in &mut worker.held {
+            *unnamed = if named.contains(key) { 0 } else { *unnamed + 1 };
+            if *unnamed > UNNAMED_MAX {
+                lost.push(*key);
+            }
+        }
+        lost.sort_unstable();
+        for key in lost {
+            worker.held.remove(&key);
+            if let Some(task) = self.tasks.get_mut(&key) {
+                task.state = State::Ready;
+                self.ready.entry(task.partition.stage).or_default().push_front(key);
+            }
+        }
     }
 
     /// A worker leaves in good order: it keeps what it holds and gets nothing more.
@@ -227,22 +336,51 @@ impl Foreman {
 
     /// A worker is gone; what it held is leased anew, at no charge to the tasks.
     pub fn worker_down(&mut self, now: Instant, name: &str) {
+        self.lose_pieces(name);
         self.release(name);
         if self.workers.remove(name).is_some() {
             self.assign(now);
         }
     }
 
+    /// The pieces of a worker are gone: the tasks that made them are done again.
+    fn lose_pieces(&mut self, name: &str) {
+        let mut lost: Vec<TaskKey> = Vec::new();
+        lost.extend(self.kept.iter().filter(|(_, kept)| kept.worker == name).map(|(key, _)| *key));
+        // Where all is done they are not needed any more.
+        if !self.source_open && self.tasks.is_empty() {
+            return;
+        }
+        lost.sort_unstable();
+        for key in lost {
+            let Some(Kept { partition, attempt, .. }) = self.kept.remove(&key) else { continue };
+            let stage = partition.stage;
+            let task = Task { counted: true, ..Task::new(partition, attempt) };
+            self.insert(key, task);
+            self.queue_last(stage, key);
+        }
+    }
+
     /// More tasks, at most [`Self::room`]; those known already are passed over.
     pub fn offer(&mut self, now: Instant, partitions: impl IntoIterator<Item = Partition>) {
+        self.take(partitions, false);
+        self.assign(now);
+    }
+
+    /// Tasks done and counted by an earlier run, whose pieces are needed again.
+    pub fn offer_again(&mut self, now: Instant, partitions: impl IntoIterator<Item = Partition>) {
+        self.take(partitions, true);
+        self.assign(now);
+    }
+
+    fn take(&mut self, partitions: impl IntoIterator<Item = Partition>, counted: bool) {
         for partition in partitions {
-            let key = partition.key();
-            if let Entry::Vacant(place) = self.tasks.entry(key) {
-                place.insert(Task::new(partition, 0));
-                self.ready.push_back(key);
+            let (key, stage) = (partition.key(), partition.stage);
+            if !self.tasks.contains_key(&key) && !self.kept.contains_key(&key) {
+                self.insert(key, Task { counted, ..Task::new(partition, 0) });
+                self.queue_last(stage, key);
             }
         }
-        self.assign(now);
     }
 
     /// A task that is to be done before all others.
@@ -263,8 +401,9 @@ impl Foreman {
         if self.phase == Phase::Finished {
             self.phase = Phase::Running;
         }
-        self.tasks.insert(key, Task::new(partition, attempts));
-        self.ready.push_front(key);
+        let stage = partition.stage;
+        self.insert(key, Task::new(partition, attempts));
+        self.queue_first(stage, key);
         self.assign(now);
     }
 
@@ -307,6 +446,7 @@ impl Foreman {
         let Some(worker) = known else { return };
         (worker.heard, worker.load) = (now, load);
         for (token, end) in tasks {
+            let Some(worker) = self.workers.get_mut(name) else { return };
             let current = self.tasks.get_mut(&token.key).filter(|task| {
                 (token.epoch, token.attempt) == (self.epoch, task.attempt)
                     && task.is_leased_to(name)
@@ -314,15 +454,12 @@ impl Foreman {
             let Some(task) = current else { continue };
             worker.held.remove(&token.key);
             match end {
-                TaskEnd::Done(tally) => {
-                    let Some(task) = self.tasks.remove(&token.key) else { continue };
-                    let (key, partition) = (token.key, task.partition);
-                    self.outputs.push_back(Output::Done { key, partition, tally });
-                }
+                TaskEnd::Done(tally) => self.done(name, token.key, tally),
                 TaskEnd::Returned => {
                     worker.recalled = false;
                     task.state = State::Ready;
-                    self.ready.push_front(token.key);
+                    let stage = task.partition.stage;
+                    self.queue_first(stage, token.key);
                 }
                 TaskEnd::Failed { class, reason } => match task.failed(now, name, class, &reason) {
                     Verdict::Again => {}
@@ -330,11 +467,7 @@ impl Foreman {
                         self.mendable = class == FailureClass::Mendable;
                         self.phase = Phase::Failed(reason);
                     }
-                    Verdict::SetAside => {
-                        let Some(task) = self.tasks.remove(&token.key) else { continue };
-                        let letter = Box::new(task.into_letter(token.key));
-                        self.outputs.push_back(Output::SetAside(letter));
-                    }
+                    Verdict::SetAside => self.set_aside(token.key),
                 },
             }
         }
@@ -342,8 +475,27 @@ impl Foreman {
         self.settle();
     }
 
+    /// A task is done; its pieces are kept where another stage needs them.
+    fn done(&mut self, worker: &str, key: TaskKey, tally: Box<Tally>) {
+        let Some(Task { partition, attempt, counted, .. }) = self.remove(key) else { return };
+        if partition.stage + 1 < self.stages {
+            let (worker, partition) = (worker.to_owned(), partition.clone());
+            self.kept.insert(key, Kept { worker, partition, attempt });
+            if self.kept.len() > KEPT_MAX {
+                self.fail(format!(
+                    "more than {KEPT_MAX} tasks make pieces for the next stage: use larger files, \
+                     or a workflow for each part of the data"
+                ));
+            }
+        }
+        self.outputs.push_back(match counted {
+            true => Output::MadeAgain { key },
+            false => Output::Done { key, partition, tally },
+        });
+    }
+
     fn set_aside(&mut self, key: TaskKey) {
-        if let Some(task) = self.tasks.remove(&key) {
+        if let Some(task) = self.remove(key) {
             self.outputs.push_back(Output::SetAside(Box::new(task.into_letter(key))));
         }
     }
@@ -370,7 +522,10 @@ impl Foreman {
             due.push(*key);
         }
         due.sort_unstable();
-        self.ready.extend(due);
+        for key in due {
+            let stage = self.tasks.get(&key).map_or(0, |task| task.partition.stage);
+            self.queue_last(stage, key);
+        }
         let waits = self.workers.is_empty() && !self.tasks.is_empty();
         let since = self.workerless_since.unwrap_or(now);
         self.workerless_since = (waits && self.phase == Phase::Running).then_some(since);
@@ -380,12 +535,13 @@ impl Foreman {
     /// Makes everything that a worker held ready again.
     fn release(&mut self, name: &str) {
         let Some(worker) = self.workers.get_mut(name) else { return };
-        let mut held: Vec<TaskKey> = worker.held.drain().collect();
+        let mut held: Vec<TaskKey> = worker.held.drain().map(|(key, _)| key).collect();
         held.sort_unstable();
         for key in held.into_iter().rev() {
             if let Some(task) = self.tasks.get_mut(&key) {
                 task.state = State::Ready;
-                self.ready.push_front(key);
+                let stage = task.partition.stage;
+                self.queue_first(stage, key);
             }
         }
     }

@@ -9,6 +9,8 @@ use crate::workflow::partition::{Partition, TaskKey};
 
 /// Attempts that a store or network may fail before the job ends.
 pub const TRANSIENT_ATTEMPTS_MAX: u32 = 5;
+/// Attempts that may find pieces of the stage before missing before the job ends.
+pub const MISSING_ATTEMPTS_MAX: u32 = 20;
 /// Times a task may break its worker before it is set aside.
 pub const CHARGES_MAX: usize = 3;
 /// First pause before a task is tried again; doubled each time.
@@ -58,7 +60,10 @@ pub(super) struct Task {
     pub(super) state: State,
     pub(super) attempt: u32,
     pub(super) transient_failures: u32,
+    pub(super) missing: u32,
     pub(super) charges: Vec<Charge>,
+    /// Whether what it brings was counted before: it is done again for its pieces.
+    pub(super) counted: bool,
 }
 
 /// What follows from a failure.
@@ -74,7 +79,8 @@ pub(super) enum Verdict {
 impl Task {
     pub(super) fn new(partition: Partition, attempt: u32) -> Self {
         let (state, charges) = (State::Ready, Vec::new());
-        Self { partition, state, attempt, transient_failures: 0, charges }
+        let (transient_failures, missing, counted) = (0, 0, false);
+        Self { partition, state, attempt, transient_failures, missing, charges, counted }
     }
 
     pub(super) fn is_leased_to(&self, name: &str) -> bool {
@@ -104,6 +110,12 @@ impl Task {
                 let over = failures >= TRANSIENT_ATTEMPTS_MAX;
                 let verdict = if over { Verdict::JobFails } else { Verdict::Again };
                 (verdict, BACKOFF_FIRST * 2_u32.pow(failures.min(TRANSIENT_ATTEMPTS_MAX) - 1))
+            }
+            FailureClass::Missing => {
+                self.missing += 1;
+                let over = self.missing >= MISSING_ATTEMPTS_MAX;
+                let verdict = if over { Verdict::JobFails } else { Verdict::Again };
+                (verdict, BACKOFF_FIRST * 2_u32.pow(self.missing.min(TRANSIENT_ATTEMPTS_MAX)))
             }
             FailureClass::Panic => (self.charge(worker, reason.to_owned()), BACKOFF_FIRST),
         };

@@ -1,7 +1,9 @@
 //! A job as its driver sees it: begin or go on, plan, follow.
 
 mod plan;
+mod planner;
 mod record;
+mod replay;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
@@ -15,19 +17,18 @@ use crate::clock;
 use crate::error::{Error, Result};
 use crate::foreman::journal::Journal;
 use crate::foreman::{
-    AskDeadLetters, AskStatus, DeadLetter, Do, Drain, ForemanActor, JobStatus, Offer, Outcome,
-    Replay, Requeue, SourceFailed,
+    AskDeadLetters, AskStatus, AwaitStage, DeadLetter, Do, Drain, ForemanActor, JobStatus, Offer,
+    Outcome, Replay, Requeue, SourceFailed,
 };
 use crate::mailbox::{Address, Mailbox, Message};
 use crate::runtime::{Waiter, spawn_thread};
 use crate::workflow::partition::{Partition, TaskKey};
 use crate::workflow::stage::Stage;
-use crate::workflow::tally::Tally;
 
 pub use plan::PARTITION_BYTES;
+use planner::Planner;
+pub use replay::{Replayed, Verdict, replay};
 
-/// Parts of the input in one message at most.
-const OFFER_MAX: usize = 256;
 /// How long the foreman may let its source wait: as long as it has work.
 const OFFER_DEADLINE: Duration = Duration::from_secs(30 * 86_400);
 /// How long the foreman may take to say where the job stands.
@@ -70,7 +71,7 @@ pub fn open(database: &Database, stage: &Stage, journal: &Path, fresh: bool) -> 
         };
     }
     let run = record::begin(database, stage, clock::utc_now())?;
-    record::create_indexes(database)?;
+    record::create_indexes(database, stage.workflow().source().archive().is_some())?;
     let (journal, replay) = Journal::open(journal, stage.job(), &run.name)?;
     let epoch = replay.epoch;
     Ok(Opened { journal, epoch, progress: Progress { replay, known: run.known } })
@@ -81,6 +82,7 @@ pub fn open(database: &Database, stage: &Stage, journal: &Path, fresh: bool) -> 
 pub struct Driver {
     waiter: Waiter,
     offers: Mailbox<Offer>,
+    stages: Mailbox<AwaitStage>,
     failures: Mailbox<SourceFailed>,
     status: Mailbox<AskStatus>,
     drains: Mailbox<Drain>,
@@ -95,6 +97,7 @@ impl Driver {
         Self {
             waiter,
             offers: foreman.mailbox(),
+            stages: foreman.mailbox(),
             failures: foreman.mailbox(),
             status: foreman.mailbox(),
             drains: foreman.mailbox(),
@@ -122,8 +125,17 @@ impl Driver {
     /// Offers tasks to the foreman, and waits until it has room for them; `last` are the last ones.
     /// Whether it takes tasks at all: none when the job failed or is drained.
     pub fn offer(&self, partitions: Vec<Partition>, last: bool) -> Result<bool> {
-        let offer = Offer { last, ..empty_offer(partitions) };
+        self.make(Offer { partitions, last, ..Offer::default() })
+    }
+
+    fn make(&self, offer: Offer) -> Result<bool> {
         self.ask(&self.offers, offer, OFFER_DEADLINE)
+    }
+
+    /// Waits until all tasks of a stage that were offered have ended; whether its results are
+    /// wanted.
+    fn await_stage(&self, stage: u32) -> Result<bool> {
+        self.ask(&self.stages, AwaitStage(stage), OFFER_DEADLINE)
     }
 
     /// The tasks that are set aside because they kept breaking workers.
@@ -151,74 +163,18 @@ impl Driver {
     pub fn plan(&self, database: &Database, stage: &Arc<Stage>, progress: Progress) -> Result<()> {
         let (driver, database, stage) = (self.clone(), database.clone(), Arc::clone(stage));
         let thread = spawn_thread("plan", move || {
-            let plan = AssertUnwindSafe(|| driver.plan_all(&database, &stage, &progress));
+            let planner = Planner { driver: &driver, database: &database, stage: &stage };
+            let plan = AssertUnwindSafe(|| planner.plan(&progress));
             let failure = match catch_unwind(plan) {
                 Ok(planned) => planned.err().map(|error| error.to_string()),
                 Err(panic) => Some(panic_text(panic.as_ref()).to_owned()),
             };
             if let Some(reason) = failure {
-                let failed = SourceFailed(format!("the archive's index cannot be read: {reason}"));
+                let failed = SourceFailed(format!("the input cannot be read: {reason}"));
                 drop(driver.ask(&driver.failures, failed, STATUS_DEADLINE));
             }
         })?;
         drop(thread);
         Ok(())
     }
-
-    fn plan_all(&self, database: &Database, stage: &Stage, progress: &Progress) -> Result<()> {
-        let source = stage.workflow().source();
-        let mut offer = empty_offer(Vec::new());
-        let mut page = plan::files_after(database, source, None)?;
-        while let Some(last) = page.last().map(|file| file.id) {
-            for file in &page {
-                if !self.plan_file(database, stage, progress, file, &mut offer)? {
-                    return Ok(());
-                }
-            }
-            page = plan::files_after(database, source, Some(last))?;
-        }
-        offer.last = true;
-        self.ask(&self.offers, offer, OFFER_DEADLINE).map(drop)
-    }
-
-    /// Adds the parts of a file that are not done yet to the offer, and makes it when it is full.
-    /// Whether more are wanted.
-    fn plan_file(
-        &self,
-        database: &Database,
-        stage: &Stage,
-        progress: &Progress,
-        file: &plan::IndexedFile,
-        offer: &mut Offer,
-    ) -> Result<bool> {
-        let partitions = file.partitions(database, stage.workflow().source())?;
-        let (before, count) = (offer.partitions.len(), partitions.len());
-        for partition in partitions {
-            let key = partition.key();
-            if let Some(tally) = progress.replay.done.get(key) {
-                offer.taken_over.add(&tally);
-            } else if let Some(letter) = progress.replay.set_aside.get(&key) {
-                offer.set_aside.push(letter.clone());
-            } else {
-                offer.partitions.push(partition);
-            }
-        }
-        // Nothing of this version of the file is done: what an earlier run made of it, or of
-        // another version, goes first.
-        if progress.known && offer.partitions.len() == before + count {
-            record::delete_file(database, stage.job(), file.id)?;
-        }
-        while offer.partitions.len() >= OFFER_MAX {
-            let rest = offer.partitions.split_off(OFFER_MAX);
-            let full = std::mem::replace(offer, empty_offer(rest));
-            if !self.ask(&self.offers, full, OFFER_DEADLINE)? {
-                return Ok(false);
-            }
-        }
-        Ok(true)
-    }
-}
-
-fn empty_offer(partitions: Vec<Partition>) -> Offer {
-    Offer { partitions, taken_over: Tally::default(), set_aside: Vec::new(), last: false }
 }

@@ -1,4 +1,5 @@
-//! Parting an archive into tasks: by the index alone, file by file, never by who will do them.
+//! Parting an archive into tasks: by the index alone, file by file, never by who will do them; and
+//! other sources, by what they are.
 
 use bson::oid::ObjectId;
 use bson::{Document, doc};
@@ -8,8 +9,8 @@ use mspass_io::db::id::Derived;
 use mspass_io::store::{Database, Find};
 
 use crate::error::{Error, Result};
-use crate::workflow::partition::Partition;
-use crate::workflow::{ArchivePieces, PieceGrid};
+use crate::workflow::partition::{Part, Partition};
+use crate::workflow::{ArchivePieces, Numbered, PieceGrid, Query, Source, both};
 
 /// A part of a file is about this long; runs are parted only at boundaries of pieces.
 pub const PARTITION_BYTES: u64 = 4 << 20;
@@ -17,11 +18,136 @@ pub const PARTITION_BYTES: u64 = 4 << 20;
 /// that drifts more is not parted.
 const DRIFT_MAX: f64 = 0.25;
 
+/// Documents of a part at most, where the source is a collection.
+const PARTITION_DOCUMENTS: usize = 256;
+/// Bytes of samples of a part's documents: more make another part.
+const PARTITION_SAMPLE_BYTES: u64 = 16 << 20;
+/// What is predicted from the bytes of a part is the memory that decoding takes, and stored samples
+/// are decoded.
+const SAMPLE_BYTES_PER_FILE_BYTE: u64 = 8;
+
+/// Something that is read in parts: a file, or some of what else the source has.
+pub(super) struct Origin {
+    /// A file: what an earlier run made of it is cleared where nothing of it is done.
+    pub(super) file: Option<ObjectId>,
+    /// Its parts.
+    pub(super) partitions: Vec<Partition>,
+}
+
+/// Goes through everything that a source has, in an order of its own, as long as more is wanted.
+pub(super) fn each_origin(
+    database: &Database,
+    source: &Source,
+    take: &mut dyn FnMut(Origin) -> Result<bool>,
+) -> Result<bool> {
+    match source {
+        Source::Archive(pieces) => each_file(database, pieces, take),
+        Source::Stored { collection, query } => {
+            each_range(database, collection, query, source.origin(), take)
+        }
+        Source::Numbered(numbered) => each_number(numbered, source.origin(), take),
+    }
+}
+
+fn each_file(
+    database: &Database,
+    source: &ArchivePieces,
+    take: &mut dyn FnMut(Origin) -> Result<bool>,
+) -> Result<bool> {
+    let mut page = files_after(database, source, None)?;
+    while let Some(last) = page.last().map(|file| file.id) {
+        for file in &page {
+            let partitions = file.partitions(database, source)?;
+            if !take(Origin { file: Some(file.id), partitions })? {
+                return Ok(false);
+            }
+        }
+        page = files_after(database, source, Some(last))?;
+    }
+    Ok(true)
+}
+
+/// Parts of a collection: documents in order of their ids, by number and bytes.
+fn each_range(
+    database: &Database,
+    collection: &str,
+    query: &Query,
+    origin: ObjectId,
+    take: &mut dyn FnMut(Origin) -> Result<bool>,
+) -> Result<bool> {
+    let filter = query.whole_filter();
+    let mut after: Option<ObjectId> = None;
+    loop {
+        let within = after.map(|id| doc! { "_id": { "$gt": id } });
+        let filter = within.map_or_else(|| filter.clone(), |within| both(&filter, within));
+        let find = Find::filter(filter).sort(doc! { "_id": 1 }).limit(FILES_PAGE);
+        let find = find.projection(doc! { "npts": 1 });
+        let page = again(|| {
+            let found = database.documents.find(collection, &find)?;
+            found.map(|document| stored_size(collection, &document?)).collect::<Result<Vec<_>>>()
+        })?;
+        let Some((last, _)) = page.last().copied() else { return Ok(true) };
+        let mut partitions: Vec<Partition> = Vec::new();
+        let (mut count, mut size) = (0, 0);
+        for (id, bytes) in page {
+            let full = count == PARTITION_DOCUMENTS || size + bytes > PARTITION_SAMPLE_BYTES;
+            match partitions.last_mut() {
+                Some(Partition {
+                    part: Part::Documents { last, .. }, bytes: predicted, ..
+                }) if !full => {
+                    (*last, count, size) = (id, count + 1, size + bytes);
+                    *predicted = size / SAMPLE_BYTES_PER_FILE_BYTE;
+                }
+                _ => {
+                    (count, size) = (1, bytes);
+                    let part = Part::Documents { first: id, last: id };
+                    let bytes = bytes / SAMPLE_BYTES_PER_FILE_BYTE;
+                    partitions.push(Partition { stage: 0, origin, version: 0, part, bytes });
+                }
+            }
+        }
+        if !take(Origin { file: None, partitions })? {
+            return Ok(false);
+        }
+        after = Some(last);
+    }
+}
+
+/// The `_id` of a waveform and the bytes of its samples.
+fn stored_size(collection: &str, document: &Document) -> Result<(ObjectId, u64)> {
+    let fail = |error: bson::error::Error| {
+        let id = document.get("_id").map(ToString::to_string).unwrap_or_default();
+        Error::Refused(format!("{collection} document {id} cannot be an input: {error}"))
+    };
+    let id = document.get_object_id("_id").map_err(fail)?;
+    let npts = document.get_i64("npts").or_else(|_| document.get_i32("npts").map(i64::from));
+    Ok((id, u64::try_from(npts.unwrap_or(0)).unwrap_or(0).saturating_mul(8)))
+}
+
+/// Parts of a numbered source.
+fn each_number(
+    source: &Numbered,
+    origin: ObjectId,
+    take: &mut dyn FnMut(Origin) -> Result<bool>,
+) -> Result<bool> {
+    let mut from = 0;
+    while from < source.count {
+        let to = from.saturating_add(source.per_task).min(source.count);
+        let part = Part::Numbers { from, to };
+        let partition = Partition { stage: 0, origin, version: 0, part, bytes: 0 };
+        if !take(Origin { file: None, partitions: vec![partition] })? {
+            return Ok(false);
+        }
+        from = to;
+    }
+    Ok(true)
+}
+
 /// One indexed file, as far as planning needs it.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct IndexedFile {
-    pub(super) id: ObjectId,
-    pub(super) version: u64,
+struct IndexedFile {
+    id: ObjectId,
+    version: u64,
     runs: i64,
     bytes: u64,
 }
@@ -49,7 +175,7 @@ fn again<T>(mut read: impl FnMut() -> Result<T>) -> Result<T> {
 
 /// The files of an archive after the one with the id `last`, in order of their ids, a page of them:
 /// no cursor is held while the foreman lets its source wait.
-pub(super) fn files_after(
+fn files_after(
     database: &Database,
     source: &ArchivePieces,
     last: Option<ObjectId>,
@@ -63,6 +189,15 @@ pub(super) fn files_after(
         let found = database.documents.find(ARCHIVE_FILE, &find)?;
         found.map(|document| IndexedFile::of(&document?)).collect()
     })
+}
+
+/// The parts of one indexed file, from its `archive_file` document.
+pub(super) fn parts_of_file(
+    database: &Database,
+    source: &ArchivePieces,
+    file: &Document,
+) -> Result<Vec<Partition>> {
+    IndexedFile::of(file)?.partitions(database, source)
 }
 
 fn malformed(collection: &str, document: &Document, error: impl std::fmt::Display) -> Error {
@@ -82,11 +217,7 @@ impl IndexedFile {
     }
 
     /// The parts of this file.
-    pub(super) fn partitions(
-        &self,
-        database: &Database,
-        source: &ArchivePieces,
-    ) -> Result<Vec<Partition>> {
+    fn partitions(&self, database: &Database, source: &ArchivePieces) -> Result<Vec<Partition>> {
         again(|| self.read_partitions(database, source))
     }
 
@@ -110,17 +241,19 @@ impl IndexedFile {
                 continue;
             }
             match parts.last_mut() {
-                Some(last)
-                    if last.samples.is_none() && last.bytes + run.bytes <= PARTITION_BYTES =>
-                {
-                    last.foff_last = run.foff;
-                    last.bytes += run.bytes;
+                Some(Partition {
+                    part: Part::File { foff_last, samples: None, .. },
+                    bytes,
+                    ..
+                }) if *bytes + run.bytes <= PARTITION_BYTES => {
+                    *foff_last = run.foff;
+                    *bytes += run.bytes;
                 }
                 _ => parts.push(run.whole(&whole)),
             }
         }
-        if let Some(first) = parts.first_mut() {
-            first.first_of_file = true;
+        if let Some(Partition { part: Part::File { first_of_file, .. }, .. }) = parts.first_mut() {
+            *first_of_file = true;
         }
         Ok(if parts.is_empty() { vec![whole] } else { parts })
     }
@@ -157,8 +290,13 @@ impl Run {
     }
 
     fn whole(&self, like: &Partition) -> Partition {
-        let (foff, bytes) = (self.foff, self.bytes);
-        Partition { foff_first: foff, foff_last: foff, bytes, first_of_file: false, ..like.clone() }
+        self.part(None, self.bytes, like)
+    }
+
+    fn part(&self, samples: Option<(u64, u64)>, bytes: u64, like: &Partition) -> Partition {
+        let (foff_first, foff_last) = (self.foff, self.foff);
+        let part = Part::File { foff_first, foff_last, samples, first_of_file: false };
+        Partition { part, bytes, ..like.clone() }
     }
 
     /// Parts of whole pieces, each about [`PARTITION_BYTES`] long.
@@ -177,7 +315,7 @@ impl Run {
             // Whatever more the file holds than its index says belongs to the last part.
             let end = if last { u64::MAX } else { to };
             let bytes = ((to.min(self.npts) - from) as f64 * bytes_per_sample) as u64;
-            parts.push(Partition { samples: Some((from, end)), bytes, ..self.whole(like) });
+            parts.push(self.part(Some((from, end)), bytes, like));
             from = to;
         }
         parts

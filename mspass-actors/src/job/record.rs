@@ -4,14 +4,15 @@ use bson::oid::ObjectId;
 use bson::{Bson, Document, doc};
 use mspass_core::UtcTime;
 use mspass_io::db::collection::{
-    ABORTIONS, CEMETERY, ELOG, HISTORY_GLOBAL, OF_JOBS, WF_TIME_SERIES,
+    ABORTIONS, CEMETERY, COLLECTED, ELOG, HISTORY_GLOBAL, HISTORY_OBJECT, OF_JOBS, WF_SEISMOGRAM,
+    WF_TIME_SERIES,
 };
 use mspass_io::db::id::{Derived, job_id};
 use mspass_io::store::{Database, Find};
 
 use crate::error::{Error, Result};
 use crate::workflow::Step;
-use crate::workflow::stage::Stage;
+use crate::workflow::stage::{Build, Stage};
 
 /// Documents deleted at once.
 const DELETE_MAX: u64 = 1000;
@@ -35,12 +36,7 @@ pub(super) fn begin(database: &Database, stage: &Stage, now: UtcTime) -> Result<
     let known = database.documents.find(HISTORY_GLOBAL, &find)?.next().transpose()?;
     let steps = stage.workflow().fingerprint();
     if let Some(known) = &known {
-        let before: Vec<Step> = known
-            .get_str("parameters")
-            .ok()
-            .and_then(|text| serde_json::from_str(text).ok())
-            .unwrap_or_default();
-        if let Some(change) = first_change(&before, &steps) {
+        if let Some(change) = first_change(&steps_of(known), &steps) {
             return Err(Error::Refused(format!(
                 "job '{}' was run with other steps: {change}; take another --job name, or --fresh \
                  to delete what it wrote and start over",
@@ -70,12 +66,36 @@ pub(super) fn begin(database: &Database, stage: &Stage, now: UtcTime) -> Result<
         "parameters": serde_json::to_string(&steps).unwrap_or_default(),
         "time": now.seconds(), "process_id": &name,
     });
+    let build = stage.build();
+    if let (Some(head), false) = (documents.last_mut(), build.program.is_empty()) {
+        let Build { program, executable } = build;
+        head.insert("build", doc! { "program": program, "executable": executable });
+    }
     database.documents.upsert(HISTORY_GLOBAL, &documents)?;
     Ok(Run { name, known: known.is_some() })
 }
 
 fn head_id(job: &str) -> ObjectId {
     Derived::new("history_global").text(job).number(0).object_id()
+}
+
+/// The steps that the head of a job's record names.
+fn steps_of(head: &Document) -> Vec<Step> {
+    let text = head.get_str("parameters").ok();
+    text.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default()
+}
+
+/// Where the steps of a job that was run differ from those of `stage`, in words, if they do.
+///
+/// # Errors
+/// [`Error::Refused`] when the database does not know the job.
+pub(super) fn changed(database: &Database, stage: &Stage) -> Result<Option<String>> {
+    let find = Find::filter(doc! { "_id": head_id(stage.job()) }).limit(1);
+    let head = database.documents.find(HISTORY_GLOBAL, &find)?.next().transpose()?;
+    let head = head.ok_or_else(|| {
+        Error::Refused(format!("this database knows no job '{}' any more", stage.job()))
+    })?;
+    Ok(first_change(&steps_of(&head), &stage.workflow().fingerprint()))
 }
 
 /// Says in words where two fingerprints first differ.
@@ -111,15 +131,31 @@ pub(super) fn delete_job(database: &Database, job: &str) -> Result<u64> {
 
 /// Deletes what the job made of one file.
 pub(super) fn delete_file(database: &Database, job: &str, file: ObjectId) -> Result<()> {
-    let filter = doc! { "archive_file_id": file, "job_id": job_id(job) };
-    for collection in [WF_TIME_SERIES, ELOG, CEMETERY, ABORTIONS] {
+    delete_made_of(database, job, "archive_file_id", file)
+}
+
+/// Deletes what the job made of one bucket of groups.
+pub(super) fn delete_bucket(database: &Database, job: &str, origin: ObjectId) -> Result<()> {
+    delete_made_of(database, job, "task_origin", origin)
+}
+
+fn delete_made_of(database: &Database, job: &str, key: &str, origin: ObjectId) -> Result<()> {
+    let filter = doc! { key: origin, "job_id": job_id(job) };
+    for collection in OF_TASKS {
         delete_outputs(database, collection, &filter)?;
     }
     Ok(())
 }
 
+/// Collections that tasks write into.
+const OF_TASKS: [&str; 7] =
+    [WF_TIME_SERIES, WF_SEISMOGRAM, COLLECTED, ELOG, CEMETERY, ABORTIONS, HISTORY_OBJECT];
+
+/// Those whose documents have samples, or other bytes, beside them.
+const WITH_BLOBS: [&str; 3] = [WF_TIME_SERIES, WF_SEISMOGRAM, COLLECTED];
+
 fn delete_outputs(database: &Database, collection: &str, filter: &Document) -> Result<u64> {
-    if collection != WF_TIME_SERIES {
+    if !WITH_BLOBS.contains(&collection) {
         return Ok(database.documents.delete(collection, filter)?);
     }
     let mut deleted = 0;
@@ -129,7 +165,8 @@ fn delete_outputs(database: &Database, collection: &str, filter: &Document) -> R
         for document in database.documents.find(collection, &find)? {
             let document = document?;
             ids.push(document.get("_id").cloned().unwrap_or(Bson::Null));
-            blobs.extend(document.get_object_id("gridfs_id").ok());
+            let own = document.get_object_id("_id").ok().filter(|_| collection == COLLECTED);
+            blobs.extend(document.get_object_id("gridfs_id").ok().or(own));
         }
         if ids.is_empty() {
             return Ok(deleted);
@@ -140,13 +177,14 @@ fn delete_outputs(database: &Database, collection: &str, filter: &Document) -> R
 }
 
 /// Indexes that make planning and reading fast.
-pub(super) fn create_indexes(database: &Database) -> Result<()> {
+pub(super) fn create_indexes(database: &Database, of_archive: bool) -> Result<()> {
     use mspass_io::db::collection::{ARCHIVE_FILE, WF_MINISEED};
     let store = &database.documents;
     store.create_index(WF_MINISEED, &doc! { "archive_file_id": 1, "foff": 1 })?;
     store.create_index(ARCHIVE_FILE, &doc! { "archive": 1 })?;
-    for collection in [WF_TIME_SERIES, ELOG, CEMETERY, ABORTIONS] {
-        store.create_index(collection, &doc! { "archive_file_id": 1 })?;
+    let key = if of_archive { "archive_file_id" } else { "task_origin" };
+    for collection in OF_TASKS {
+        store.create_index(collection, &doc! { key: 1 })?;
     }
     Ok(())
 }

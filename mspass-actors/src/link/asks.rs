@@ -2,9 +2,10 @@
 
 use std::fmt;
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use bytes::Bytes;
-use sharded_slab::Slab;
+use sharded_slab::{Clear, Pool};
 use tokio::sync::oneshot;
 
 use super::Fault;
@@ -21,15 +22,24 @@ pub(crate) struct Answered {
 
 pub(crate) type Outcome = Result<Answered, Fault>;
 
+/// A place for an ask. One that was never given holds no answer: a peer may name any place, and a
+/// `Slab` panics where it names such a one.
+#[derive(Default)]
 struct Pending {
     sequence: u32,
-    answer: oneshot::Sender<Outcome>,
+    answer: Mutex<Option<oneshot::Sender<Outcome>>>,
+}
+
+impl Clear for Pending {
+    fn clear(&mut self) {
+        *self = Self::default();
+    }
 }
 
 /// The pending asks of one connection. Dropping it fails them all.
 #[derive(Default)]
 pub(crate) struct Asks {
-    slab: Slab<Pending>,
+    places: Pool<Pending>,
     count: AtomicUsize,
     sequence: AtomicU32,
 }
@@ -49,7 +59,8 @@ impl Asks {
         }
         let sequence = self.sequence.fetch_add(1, Ordering::Relaxed);
         let (answer, outcome) = oneshot::channel();
-        let Some(id) = self.slab.insert(Pending { sequence, answer }) else {
+        let pending = Pending { sequence, answer: Mutex::new(Some(answer)) };
+        let Some(id) = self.places.create_with(|place| *place = pending) else {
             self.count.fetch_sub(1, Ordering::AcqRel);
             return None;
         };
@@ -60,12 +71,15 @@ impl Asks {
     pub(crate) fn resolve(&self, id: u64, sequence: u32, outcome: Outcome) {
         let Ok(id) = usize::try_from(id) else { return };
         // A late reply may name a place that was given anew.
-        if self.slab.get(id).is_none_or(|pending| pending.sequence != sequence) {
-            return;
-        }
-        if let Some(pending) = self.slab.take(id) {
+        let pending = self.places.get(id).filter(|pending| pending.sequence == sequence);
+        let answer = pending.and_then(|pending| {
+            pending.answer.lock().unwrap_or_else(PoisonError::into_inner).take()
+        });
+        // Whoever took the answer frees the place.
+        if let Some(answer) = answer {
+            self.places.clear(id);
             self.count.fetch_sub(1, Ordering::AcqRel);
-            drop(pending.answer.send(outcome));
+            drop(answer.send(outcome));
         }
     }
 
@@ -83,6 +97,24 @@ impl Asks {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_reply_may_name_any_place() {
+        let asks = Asks::default();
+        let (id, sequence, mut outcome) = asks.insert().unwrap();
+        for bit in 0..64 {
+            for place in [1 << bit, id ^ (1 << bit), (1_u64 << bit) - 1, !id >> bit] {
+                let other = (place != id).then_some(place);
+                other.into_iter().for_each(|place| {
+                    asks.resolve(place, 0, Err(Fault::Gone));
+                    asks.resolve(place, sequence, Err(Fault::Gone));
+                });
+            }
+        }
+        assert!(outcome.try_recv().is_err() && asks.len() == 1);
+        asks.resolve(id, sequence, Err(Fault::Gone));
+        assert!(outcome.try_recv().is_ok() && asks.len() == 0);
+    }
 
     #[test]
     fn asks_are_bounded_and_late_replies_meet_nobody() {

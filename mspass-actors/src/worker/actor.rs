@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::fmt;
+use std::path::PathBuf;
 use std::sync::mpsc::{SyncSender, TrySendError};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -10,13 +11,18 @@ use serde::{Deserialize, Serialize};
 
 use super::compute::{self, Reports, Runner};
 use super::memory::{MemoryAdvice, MemoryWatch, resident_bytes};
+use super::pieces::{
+    FetchPiece, ListPieces, Others, PieceAccess, PieceKeeper, PieceOptions, PieceServer,
+};
 use super::slate::{Slate, Suspect};
 use super::state::{Action, Finished, WorkerState};
 use crate::clock;
 use crate::db_proxy::ProxyStore;
 use crate::error::Result;
 use crate::foreman::ForemanActor;
-use crate::foreman::lease::{Ended, Grant, Heartbeat, Join, Lease, Leave, Recall, TaskEnd, Token};
+use crate::foreman::lease::{
+    AskKeepers, Ended, Grant, Heartbeat, Join, Lease, Leave, Recall, TaskEnd, Token,
+};
 use crate::mailbox::{Address, Context, Handler, MailError, Mailbox, Message, Reply, start};
 use crate::node::Peer;
 use crate::runtime::Runtime;
@@ -38,6 +44,8 @@ pub struct WorkerOptions {
     /// Bytes that running tasks and outputs not stored yet may take together; a task larger than
     /// that runs alone.
     pub memory_bytes_max: u64,
+    /// Its folder, for pieces that memory does not hold.
+    pub folder: PathBuf,
     /// Resident memory that its process may take, by which it takes less work or asks to be started
     /// anew; `None` when the process is not the worker's own.
     pub budget: Option<u64>,
@@ -100,6 +108,8 @@ pub struct ToForeman {
     pub ended: Mailbox<Ended>,
     /// For leaving.
     pub leaves: Mailbox<Leave>,
+    /// For finding the pieces of others.
+    pub keepers: Mailbox<AskKeepers>,
 }
 
 impl ToForeman {
@@ -110,6 +120,7 @@ impl ToForeman {
             heartbeats: foreman.mailbox(),
             ended: foreman.mailbox(),
             leaves: foreman.mailbox(),
+            keepers: foreman.mailbox(),
         }
     }
 
@@ -123,6 +134,7 @@ impl ToForeman {
             heartbeats: scheduler.lookup(name).await?,
             ended: scheduler.lookup(name).await?,
             leaves: scheduler.lookup(name).await?,
+            keepers: scheduler.lookup(name).await?,
         })
     }
 }
@@ -134,6 +146,8 @@ pub struct WorkerActor {
     state: WorkerState,
     memory: Option<MemoryWatch>,
     foreman: ToForeman,
+    /// Where its pieces are listed and given.
+    pieces: (Mailbox<ListPieces>, Mailbox<FetchPiece>),
     reports: Reports,
     threads: SyncSender<Vec<Lease>>,
     suspects: Vec<Suspect>,
@@ -167,7 +181,21 @@ impl WorkerActor {
         let waiter = runtime.waiter();
         let incarnation = u64::try_from(clock::utc_now().nanos()).unwrap_or(0);
         let to_coordinator = Arc::new(OnceLock::new());
-        let threads = compute::start(options.threads, &runner, &store, &slate, &to_coordinator)?;
+        let keeper = Arc::new(PieceKeeper::start(&PieceOptions {
+            folder: options.folder.clone(),
+            memory_bytes_max: options.memory_bytes_max,
+        }));
+        let access = PieceAccess {
+            worker: options.name.clone(),
+            keeper: Arc::clone(&keeper),
+            others: Some(Others { foreman: foreman.keepers.clone(), waiter: waiter.clone() }),
+        };
+        let group_bytes = options.memory_bytes_max / options.threads.max(1) as u64;
+        let pieces = (&access, usize::try_from(group_bytes).unwrap_or(usize::MAX));
+        let to = &to_coordinator;
+        let threads = compute::start(options.threads, &runner, &store, (&slate, pieces), to)?;
+        let server = PieceServer::start(runtime, &keeper)?;
+        let served = (server.mailbox(), server.mailbox());
         let address = start(runtime, "worker", MESSAGES_MAX, move |context: &Context<Self>| {
             let own = context.address();
             let reports = to_coordinator.get_or_init(|| Reports {
@@ -182,6 +210,7 @@ impl WorkerActor {
                 options: options.clone(),
                 incarnation,
                 foreman: foreman.clone(),
+                pieces: served.clone(),
                 reports: reports.clone(),
                 threads: threads.clone(),
                 suspects: suspects.clone(),
@@ -286,7 +315,7 @@ impl Handler<Beat> for WorkerActor {
         self.look_at_memory();
         self.act();
         let (worker, incarnation) = (self.options.name.clone(), self.incarnation);
-        let (load, running) = (self.state.load(), self.state.held());
+        let (load, running) = (self.state.load(), self.state.answers_for());
         let heartbeats = self.foreman.heartbeats.clone();
         let rejoin = context.address().mailbox::<Rejoin>();
         self.reports.waiter.spawn(async move {
@@ -305,10 +334,12 @@ impl Handler<Rejoin> for WorkerActor {
         let load = self.state.load();
         let joins = self.foreman.joins.clone();
         let (grants, recalls) = (context.address().mailbox(), context.address().mailbox());
+        let (lists, fetches) = self.pieces.clone();
         let suspects = std::mem::take(&mut self.suspects);
         let suspects = suspects.into_iter().map(|suspect| suspect.task).collect();
         self.reports.waiter.spawn(async move {
-            let join = Join { worker, incarnation, load, grants, recalls, suspects };
+            let join =
+                Join { worker, incarnation, load, grants, recalls, lists, fetches, suspects };
             let _ = joins.ask(join, FOREMAN_DEADLINE).await;
         });
     }

@@ -7,9 +7,9 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use mspass_core::process::runner::panic_text;
-use mspass_io::store::Database;
 
 use super::actor::{Computed, Stored};
+use super::pieces::PieceAccess;
 use super::slate::{Pen, Slate};
 use super::state::Finished;
 use crate::clock;
@@ -59,13 +59,13 @@ pub(super) struct Reports {
     pub(super) stored: Mailbox<Stored>,
 }
 
-/// Starts `threads` threads that take leases from the channel returned; they end with it. `reports`
-/// is set before the first lease is sent.
+/// Starts `threads` threads that take leases from the channel returned; they end with it. Each may
+/// use so many bytes for a group of pieces. `reports` is set before the first lease is sent.
 pub(super) fn start(
     threads: usize,
     runner: &Arc<impl Runner>,
     store: &ProxyStore,
-    slate: &Arc<Slate>,
+    (slate, pieces): (&Arc<Slate>, (&PieceAccess, usize)),
     reports: &Arc<OnceLock<Reports>>,
 ) -> Result<SyncSender<Vec<Lease>>> {
     let (leases, when_leased) = sync_channel(threads);
@@ -73,9 +73,13 @@ pub(super) fn start(
     for number in 0..threads {
         let (queue, runner) = (Arc::clone(&queue), Arc::clone(runner));
         let (reports, pen) = (Arc::clone(reports), slate.pen(number));
-        let database = store.database();
+        let (database, access, bytes) = (store.database(), pieces.0.clone(), pieces.1);
+        let new_bench = move || {
+            Bench::new(database.clone()).noting_on(pen.clone()).with_pieces(access.clone(), bytes)
+        };
+        let pen = slate.pen(number);
         spawn_thread(&format!("compute-{number}"), move || {
-            work(&queue, &*runner, &database, &pen, &reports);
+            work(&queue, &*runner, &new_bench, &pen, &reports);
         })?;
     }
     Ok(leases)
@@ -84,11 +88,10 @@ pub(super) fn start(
 fn work(
     queue: &Mutex<Receiver<Vec<Lease>>>,
     runner: &impl Runner,
-    database: &Database,
+    new_bench: &impl Fn() -> Bench,
     pen: &Pen,
     reports: &OnceLock<Reports>,
 ) {
-    let new_bench = || Bench::new(database.clone()).noting_on(pen.clone());
     let mut bench = new_bench();
     loop {
         let leases = queue.lock().unwrap_or_else(PoisonError::into_inner).recv();
@@ -96,6 +99,7 @@ fn work(
         let mut chunk = Chunk::begin(reports);
         for lease in leases {
             pen.begin(runner.job(), lease.key);
+            bench.epoch = lease.epoch;
             let run = catch_unwind(AssertUnwindSafe(|| runner.run(&lease.partition, &mut bench)));
             let result = run.unwrap_or_else(|panic| {
                 bench = new_bench();
@@ -163,6 +167,7 @@ fn failed(fault: StageFault) -> TaskEnd {
         StageFault::Store(reason) => (FailureClass::Transient, reason),
         StageFault::Refused(reason) => (FailureClass::Mendable, reason),
         StageFault::Broken(reason) => (FailureClass::Panic, reason),
+        StageFault::Missing(reason) => (FailureClass::Missing, reason),
     };
     TaskEnd::Failed { class, reason }
 }

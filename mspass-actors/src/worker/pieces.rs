@@ -1,6 +1,7 @@
 //! Pieces of a job that a worker keeps for others: bytes under a name, in memory up to a budget and
 //! in its folder beyond it, served directly to the worker that needs them.
 
+mod access;
 mod client;
 mod keep;
 
@@ -16,6 +17,7 @@ use crate::error::Result;
 use crate::mailbox::{Address, Context, Handler, Lane, Message, Reply, start};
 use crate::runtime::{Runtime, spawn_thread};
 
+pub(crate) use access::{Others, PieceAccess};
 pub use client::{FETCH_ATTEMPTS_MAX, FetchError, fetch};
 pub use keep::{PIECES_MAX, PieceKeeper, PieceOptions};
 
@@ -35,18 +37,46 @@ pub struct PieceName {
     pub bucket: u32,
     /// Which of the tasks of that stage made it.
     pub part: u64,
+    /// Which of the pieces that it made for that bucket.
+    pub chunk: u32,
 }
 
 impl fmt::Display for PieceName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { job, stage, bucket, part } = self;
-        write!(f, "piece {bucket}/{part} of stage {stage} of job '{job}'")
+        let Self { job, stage, bucket, part, chunk } = self;
+        write!(f, "piece {bucket}/{part}/{chunk} of stage {stage} of job '{job}'")
     }
 }
 
 /// Asks for a piece.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FetchPiece(pub PieceName);
+
+/// Asks which pieces of a bucket are here, of parts that are whole.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ListPieces {
+    /// The job.
+    pub job: String,
+    /// The stage.
+    pub stage: u32,
+    /// The bucket.
+    pub bucket: u32,
+    /// Whether all whole parts are named.
+    pub with_parts: bool,
+}
+
+/// The pieces of a bucket that a keeper has.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Listing {
+    /// Part, chunk and bytes of each, in order.
+    pub pieces: Vec<(u64, u32, u64)>,
+    /// How many parts of the stage are whole here, those without a piece in this bucket among them.
+    pub part_count: u64,
+    /// The sum of their names, wrapping.
+    pub part_sum: u64,
+    /// All of them, where they were asked for.
+    pub parts: Vec<u64>,
+}
 
 /// Lets go of pieces: those of a job, or of one stage of it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -76,6 +106,12 @@ impl Message for FetchPiece {
     type Reply = Result<Bytes, PieceFault>;
 }
 
+impl Message for ListPieces {
+    const TYPE: &'static str = "mspass.worker.list_pieces";
+    const LANE: Lane = Lane::Bulk;
+    type Reply = Listing;
+}
+
 impl Message for DropPieces {
     const TYPE: &'static str = "mspass.worker.drop_pieces";
     /// How many there were.
@@ -85,6 +121,7 @@ impl Message for DropPieces {
 /// A job for the threads that may block on the disk.
 enum Job {
     Fetch(FetchPiece, Reply<FetchPiece>),
+    List(ListPieces, Reply<ListPieces>),
     Drop(DropPieces, Reply<DropPieces>),
 }
 
@@ -122,6 +159,7 @@ fn serve(queue: &Mutex<Receiver<Job>>, keeper: &PieceKeeper) {
         let job = queue.lock().unwrap_or_else(PoisonError::into_inner).recv();
         match job {
             Ok(Job::Fetch(FetchPiece(name), reply)) => reply.send(keeper.read(&name)),
+            Ok(Job::List(list, reply)) => reply.send(keeper.list(&list)),
             Ok(Job::Drop(DropPieces { job, stage }, reply)) => {
                 reply.send(keeper.drop_pieces(&job, stage));
             }
@@ -133,6 +171,12 @@ fn serve(queue: &Mutex<Receiver<Job>>, keeper: &PieceKeeper) {
 impl Handler<FetchPiece> for PieceServer {
     fn handle(&mut self, fetch: FetchPiece, reply: Reply<FetchPiece>, _: &Context<Self>) {
         drop(self.jobs.send(Job::Fetch(fetch, reply)));
+    }
+}
+
+impl Handler<ListPieces> for PieceServer {
+    fn handle(&mut self, list: ListPieces, reply: Reply<ListPieces>, _: &Context<Self>) {
+        drop(self.jobs.send(Job::List(list, reply)));
     }
 }
 

@@ -132,6 +132,12 @@ impl WorkerState {
         running.chain(self.waiting.iter().map(Lease::token)).collect()
     }
 
+    /// Leases that it answers for: those that it holds, and those whose end it has not told yet.
+    pub fn answers_for(&self) -> Vec<Token> {
+        let ended = self.unreported.iter().map(|(token, _)| *token);
+        self.held().into_iter().chain(ended).collect()
+    }
+
     /// The foreman does not know this worker: what was leased to it is leased to another by now.
     pub fn forgotten(&mut self) {
         self.waiting.clear();

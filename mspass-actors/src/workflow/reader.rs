@@ -6,6 +6,7 @@
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
+use bson::oid::ObjectId;
 use bson::{Document, doc};
 use mspass_core::{DocumentId, ErrorLog, Hertz, History, SeedId, Severity, TimeSeries, UtcTime};
 use mspass_io::db::collection::{ARCHIVE_FILE, WF_MINISEED};
@@ -13,9 +14,9 @@ use mspass_io::db::id::to_document_id;
 use mspass_io::format::mseed::{MayPass, Records};
 use mspass_io::store::Find;
 
-use super::partition::Partition;
+use super::partition::{Part, Partition};
 use super::pieces::PieceGrid;
-use super::stage::{Bench, StageFault, Task};
+use super::stage::{Bench, Emit, StageFault, Task};
 
 /// Faults of one run or file kept one by one; further ones are only counted.
 pub const FAULTS_MAX: usize = 100;
@@ -71,19 +72,24 @@ struct Run {
 pub(super) fn read_partition(
     task: &mut Task<'_>,
     partition: &Partition,
+    piece_seconds: u32,
+    emit: &Emit<TimeSeries>,
     bench: &mut Bench,
 ) -> Result<(), StageFault> {
-    let runs = runs_of(partition, bench, task.stage.workflow.source.piece_seconds)?;
+    let Part::File { foff_first, foff_last, samples, first_of_file } = partition.part else {
+        return Err(StageFault::Broken("this part is of no file".into()));
+    };
+    let runs = runs_of(partition.origin, (foff_first, foff_last), bench, piece_seconds)?;
     for run in &runs {
-        let faults = read_run(task, run, partition.samples, bench)?;
+        let faults = read_run(task, run, samples, emit, bench)?;
         if faults.count > 0 {
             let about = mspass_io::db::id::to_object_id(run.document);
-            let from = partition.samples.map_or(0, |(from, _)| from);
+            let from = samples.map_or(0, |(from, _)| from);
             let keys = doc! { "wf_miniseed_id": about };
             task.log(about, from, &run.path.display().to_string(), &faults, keys);
         }
     }
-    if partition.first_of_file {
+    if first_of_file {
         file_matters(task, partition, runs.is_empty(), bench)?;
     }
     Ok(())
@@ -96,7 +102,7 @@ fn file_matters(
     no_runs: bool,
     bench: &mut Bench,
 ) -> Result<(), StageFault> {
-    let find = Find::filter(doc! { "_id": partition.file }).limit(1);
+    let find = Find::filter(doc! { "_id": partition.origin }).limit(1);
     let mut found = bench.database.documents.find(ARCHIVE_FILE, &find)?;
     let Some(file) = found.next().transpose()? else { return Ok(()) };
     let name = file.get_str("path").unwrap_or_default();
@@ -109,8 +115,8 @@ fn file_matters(
         let log = faults.to_log("read", Severity::Invalid);
         task.abort(partition, name, &faults, log);
     } else if faults.count > 0 {
-        let keys = doc! { "archive_file_id": partition.file };
-        task.log(partition.file, 0, name, &faults, keys);
+        let keys = doc! { "archive_file_id": partition.origin };
+        task.log(partition.origin, 0, name, &faults, keys);
     }
     Ok(())
 }
@@ -128,9 +134,7 @@ fn indexed_faults(file: &Document) -> Faults {
 
 /// Whether any record of the file can be decoded.
 fn gives_a_sample(partition: &Partition, bench: &mut Bench) -> Result<bool, StageFault> {
-    let whole =
-        Partition { foff_first: 0, foff_last: u64::MAX, samples: None, ..partition.clone() };
-    let runs = runs_of(&whole, bench, 3600)?;
+    let runs = runs_of(partition.origin, (0, u64::MAX), bench, 3600)?;
     let mut samples = Vec::new();
     for run in runs {
         let Ok(file) = open(&mut bench.file, &run.path) else { continue };
@@ -147,14 +151,14 @@ fn gives_a_sample(partition: &Partition, bench: &mut Bench) -> Result<bool, Stag
 }
 
 fn runs_of(
-    partition: &Partition,
+    file: ObjectId,
+    (first, last): (u64, u64),
     bench: &Bench,
     piece_seconds: u32,
 ) -> Result<Vec<Run>, StageFault> {
-    let last = i64::try_from(partition.foff_last).unwrap_or(i64::MAX);
-    let first = i64::try_from(partition.foff_first).unwrap_or(i64::MAX);
-    let filter =
-        doc! { "archive_file_id": partition.file, "foff": { "$gte": first, "$lte": last } };
+    let last = i64::try_from(last).unwrap_or(i64::MAX);
+    let first = i64::try_from(first).unwrap_or(i64::MAX);
+    let filter = doc! { "archive_file_id": file, "foff": { "$gte": first, "$lte": last } };
     let find = Find::filter(filter).sort(doc! { "foff": 1 });
     let mut runs = Vec::new();
     for document in bench.database.documents.find(WF_MINISEED, &find)? {
@@ -222,6 +226,7 @@ fn read_run(
     task: &mut Task<'_>,
     run: &Run,
     part: Option<(u64, u64)>,
+    emit: &Emit<TimeSeries>,
     bench: &mut Bench,
 ) -> Result<Faults, StageFault> {
     let mut faults = Faults::default();
@@ -230,7 +235,7 @@ fn read_run(
     match opened {
         Ok(records) => {
             let mut records = records.within(run.foff, run.nbytes);
-            read_records(task, run, part, &mut records, bench, &mut faults)?;
+            read_records(task, run, part, &mut records, emit, bench, &mut faults)?;
             task.output.tally.bytes_read += records.bytes_read();
         }
         Err(error) => {
@@ -250,6 +255,7 @@ fn read_records(
     run: &Run,
     part: Option<(u64, u64)>,
     records: &mut Records<'_>,
+    emit: &Emit<TimeSeries>,
     bench: &mut Bench,
     faults: &mut Faults,
 ) -> Result<(), StageFault> {
@@ -304,13 +310,13 @@ fn read_records(
         let begin = from.saturating_sub(first).min(npts) as usize;
         let end = (to.saturating_sub(first)).min(decoded.len() as u64) as usize;
         let samples = decoded.get(begin..end).unwrap_or_default();
-        fill(task, run, &mut piece, first + begin as u64, samples, bench);
+        fill(task, run, &mut piece, first + begin as u64, samples, emit, bench);
     }
     bench.decoded = decoded;
     if let Some(piece) = piece {
-        finish(task, piece, bench);
+        finish(task, piece, emit, bench);
     }
-    task.flush_fault.take().map_or(Ok(()), Err)
+    task.settle(bench)
 }
 
 /// Adds samples to the piece in work; what goes beyond it begins the next one.
@@ -320,13 +326,14 @@ fn fill<'a>(
     piece: &mut Option<Piece<'a>>,
     mut first: u64,
     mut samples: &[f64],
+    emit: &Emit<TimeSeries>,
     bench: &mut Bench,
 ) {
     while !samples.is_empty() {
         let fits = piece.as_ref().is_some_and(|piece| piece.next() == first && first < piece.end);
         if !fits {
             if let Some(done) = piece.take() {
-                finish(task, done, bench);
+                finish(task, done, emit, bench);
             }
             let end = run.grid.piece_end(first);
             // Enough for the whole piece, unless the document claims an absurd rate.
@@ -345,9 +352,17 @@ fn fill<'a>(
 /// Samples that room is made for before they are read: an hour at 500 Hz.
 const PIECE_SAMPLES_RESERVED_MAX: u64 = 1_800_000;
 
-fn finish(task: &mut Task<'_>, piece: Piece<'_>, bench: &mut Bench) {
+fn finish(task: &mut Task<'_>, piece: Piece<'_>, emit: &Emit<TimeSeries>, bench: &mut Bench) {
     let Piece { run, first, samples, .. } = piece;
     let mut trace = TimeSeries::new(run.id.clone(), run.grid.instant(first), run.rate, samples);
     trace.history = History::of(run.document, first);
-    task.process(trace, bench);
+    let name = || {
+        let start = trace.axis.starttime().map(|time| time.to_string()).unwrap_or_default();
+        format!("{} {start}", trace.id)
+    };
+    task.enter(name, trace.npts(), bench);
+    emit(trace, task, bench);
+    // A fault of the store is told where the run ends.
+    let stored = task.settle(bench);
+    task.flush_fault = stored.err();
 }

@@ -2,28 +2,42 @@
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bson::oid::ObjectId;
-use bson::{Document, doc};
+use bson::{Bson, Document, doc};
 use mspass_core::process::Scratch;
-use mspass_core::{ErrorLog, Severity, TimeSeries, Tombstone};
-use mspass_io::db::id::{Derived, job_id, output_id};
-use mspass_io::db::{self, collection};
+use mspass_core::{Datum, ErrorLog, History, Life, Severity, Tombstone};
+use mspass_io::db::id::{Derived, history_id, job_id, output_id, to_object_id};
+use mspass_io::db::{self, Waveform, collection};
 use mspass_io::format::mseed::RecordError;
 use mspass_io::store::{Blob, Database};
 
 use super::builder::Workflow;
-use super::partition::Partition;
-use super::reader::{self, Faults};
+use super::partition::{Part, Partition, TaskKey};
+use super::reader::Faults;
 use super::report::{ReasonCount, ReasonKind};
+use super::shuffle::Scatter;
 use super::tally::{StepTally, Tally};
 use crate::db_proxy::messages::{Packed, Save};
+use crate::worker::pieces::{PieceAccess, PieceName};
 use crate::worker::slate::Pen;
 
 /// A task that holds more bytes of samples stores them before it is done: memory does not grow with
 /// the length of a run.
 pub const UNSAVED_BYTES_MAX: usize = 16 << 20;
+/// Bytes of a bucket that a thread holds in memory, unless the worker says otherwise; a larger one
+/// lies in a file while it is worked on.
+pub const BUCKET_BYTES: usize = 32 << 20;
+/// Bytes that a group may take as an ensemble, unless the worker says otherwise.
+pub const GROUP_BYTES: usize = 256 << 20;
+
+/// What happens to a live datum next.
+pub(super) type Emit<T> = Arc<dyn Fn(T, &mut Task<'_>, &mut Bench) + Send + Sync>;
+/// What a stage does with one part of its input.
+pub(super) type Run =
+    Arc<dyn Fn(&mut Task<'_>, &Partition, &mut Bench) -> Result<(), StageFault> + Send + Sync>;
 
 /// What one compute thread keeps from task to task.
 #[derive(Debug)]
@@ -36,6 +50,12 @@ pub struct Bench {
     pub(super) file: Option<(PathBuf, File)>,
     /// Samples of the record in work.
     pub(super) decoded: Vec<f64>,
+    /// The worker's pieces, and those of others.
+    pub(super) pieces: Option<PieceAccess>,
+    /// The foreman's incarnation that leased the task in work.
+    pub(crate) epoch: u64,
+    pub(super) bucket_bytes_max: usize,
+    pub(super) group_bytes_max: usize,
     /// Whether outputs may be stored; else a task keeps them all.
     stores: bool,
     steps: Vec<StepTally>,
@@ -46,13 +66,30 @@ pub struct Bench {
 impl Bench {
     /// A bench with nothing on it.
     pub fn new(database: Database) -> Self {
-        let (scratch, file, decoded) = (Scratch::default(), None, Vec::new());
-        Self { scratch, database, file, decoded, stores: true, steps: Vec::new(), pen: None }
+        Self {
+            scratch: Scratch::default(),
+            database,
+            file: None,
+            decoded: Vec::new(),
+            pieces: None,
+            epoch: 0,
+            bucket_bytes_max: BUCKET_BYTES,
+            group_bytes_max: GROUP_BYTES,
+            stores: true,
+            steps: Vec::new(),
+            pen: None,
+        }
     }
 
     /// A bench on which each datum is noted before its steps begin.
     pub(crate) fn noting_on(self, pen: Pen) -> Self {
         Self { pen: Some(pen), ..self }
+    }
+
+    /// A bench at which stages are joined by pieces; a thread may use `bytes` for a group.
+    pub(crate) fn with_pieces(self, pieces: PieceAccess, bytes: usize) -> Self {
+        let (bucket_bytes_max, group_bytes_max) = (bytes / 4, bytes);
+        Self { pieces: Some(pieces), bucket_bytes_max, group_bytes_max, ..self }
     }
 
     /// A bench that stores nothing: for looking at a few data.
@@ -68,6 +105,13 @@ impl Bench {
             tally.nanos += u64::try_from(took.as_nanos()).unwrap_or(u64::MAX);
         }
     }
+
+    /// Counts a datum that a step left out on purpose.
+    pub(super) fn count_left_out(&mut self, step: usize) {
+        if let Some(tally) = self.steps.get_mut(step) {
+            tally.left_out += 1;
+        }
+    }
 }
 
 /// Why a task could not be done.
@@ -80,6 +124,8 @@ pub enum StageFault {
     Refused(String),
     /// The task broke outside its steps.
     Broken(String),
+    /// What the stage before made is not all there: some of it is being made again.
+    Missing(String),
 }
 
 impl StageFault {
@@ -115,15 +161,39 @@ pub struct Stage {
     pub(super) workflow: Workflow,
     pub(super) job: String,
     pub(super) job_id: ObjectId,
-    mark: Document,
+    build: Build,
+}
+
+/// Which program runs a job; names nothing where that was not said.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Build {
+    /// Name of the program.
+    pub program: String,
+    /// Names its executable by its content.
+    pub executable: String,
 }
 
 impl Stage {
-    /// The stage that a job runs over each partition.
+    /// What a job does with each partition.
     pub fn new(workflow: Workflow, job: &str) -> Self {
-        let mut mark = workflow.mark();
-        mark.insert("job_id", job_id(job));
-        Self { mark, workflow, job: job.to_owned(), job_id: job_id(job) }
+        let build = Build::default();
+        Self { workflow, job: job.to_owned(), job_id: job_id(job), build }
+    }
+
+    /// With the program that runs it, which histories name.
+    #[must_use]
+    pub fn of_build(self, build: Build) -> Self {
+        Self { build, ..self }
+    }
+
+    /// The same workflow under the name of another job.
+    pub(crate) fn under(self, job: &str) -> Self {
+        Self { job: job.to_owned(), job_id: job_id(job), ..self }
+    }
+
+    /// The program that runs it.
+    pub fn build(&self) -> &Build {
+        &self.build
     }
 
     /// The workflow.
@@ -138,12 +208,18 @@ impl Stage {
 
     /// Reads, processes and prepares for saving all data of a partition.
     pub fn run(&self, partition: &Partition, bench: &mut Bench) -> Result<TaskOutput, StageFault> {
+        let number = partition.stage as usize;
+        let Some(plan) = self.workflow.stages.get(number) else {
+            return Err(StageFault::Broken(format!("the workflow has no stage {number}")));
+        };
         bench.steps.clear();
         bench.steps.resize(self.workflow.steps.len(), StepTally::default());
-        let mark = doc! { "archive_file_id": partition.file };
-        let mark = mark.into_iter().chain(self.mark.clone()).collect();
-        let mut task = Task { stage: self, mark, output: TaskOutput::default(), flush_fault: None };
-        reader::read_partition(&mut task, partition, bench)?;
+        let mut task = Task::new(self, partition);
+        (plan.run)(&mut task, partition, bench)?;
+        task.settle(bench)?;
+        if number + 1 < self.workflow.stages.len() {
+            task.finish_scatter(bench.pieces.as_ref())?;
+        }
         let Task { mut output, .. } = task;
         output.tally.steps = bench.steps.clone();
         debug_assert!(output.tally.balances(), "every datum is accounted for");
@@ -154,34 +230,64 @@ impl Stage {
 /// A task under way.
 pub(super) struct Task<'a> {
     pub(super) stage: &'a Stage,
+    number: u32,
+    key: TaskKey,
     /// Keys that every document of this task gets.
     mark: Document,
     pub(super) output: TaskOutput,
     /// What happened when outputs were stored early.
     pub(super) flush_fault: Option<StageFault>,
+    /// Pieces for the next stage.
+    pub(super) scatter: Scatter,
+}
+
+impl<'a> Task<'a> {
+    fn new(stage: &'a Stage, partition: &Partition) -> Self {
+        // What is done again later is found by these, and deleted first.
+        let mark = match &partition.part {
+            Part::File { .. } => doc! { "archive_file_id": partition.origin },
+            _ => doc! { "task_origin": partition.origin },
+        };
+        Self {
+            stage,
+            number: partition.stage,
+            key: partition.key(),
+            mark,
+            output: TaskOutput::default(),
+            flush_fault: None,
+            scatter: Scatter::default(),
+        }
+    }
 }
 
 impl Task<'_> {
-    /// Runs a datum through the steps and keeps what becomes of it.
-    pub(super) fn process(&mut self, trace: TimeSeries, bench: &mut Bench) {
-        let tally = &mut self.output.tally;
-        tally.entered += 1;
-        tally.samples_in += trace.npts() as u64;
+    /// Name of the job.
+    pub(super) fn job(&self) -> &str {
+        &self.stage.job
+    }
+
+    /// What the pieces of this task are called, bucket and chunk apart.
+    pub(super) fn piece_name(&self) -> PieceName {
+        let (job, stage) = (self.stage.job.clone(), self.number);
+        PieceName { job, stage, bucket: 0, part: self.key.0 as u64, chunk: 0 }
+    }
+
+    /// A datum comes to life; it is noted under its name.
+    pub(super) fn enter(&mut self, name: impl FnOnce() -> String, npts: usize, bench: &Bench) {
+        self.output.tally.entered += 1;
+        self.output.tally.samples_in += npts as u64;
         if let Some(pen) = &bench.pen {
-            let start = trace.axis.starttime().map(|time| time.to_string()).unwrap_or_default();
-            pen.datum(&format!("{} {start}", trace.id));
+            pen.datum(&name());
         }
-        match (self.stage.workflow.chain)(trace, bench) {
-            Ok(trace) => {
-                self.keep(&trace);
-                bench.scratch.give_back(trace.samples);
-            }
-            Err(tombstone) => self.bury(&tombstone),
-        }
+    }
+
+    /// Stores what there is when it is much; gives what went wrong since the last time.
+    pub(super) fn settle(&mut self, bench: &Bench) -> Result<(), StageFault> {
         if bench.stores && self.output.save.blob_bytes() > UNSAVED_BYTES_MAX {
             let stored = self.store(&bench.database);
             self.flush_fault = self.flush_fault.take().or(stored.err());
         }
+        self.flush_fault.take().map_or(Ok(()), Err)
     }
 
     /// Stores what there is so far; ids are derived, so doing it again changes nothing.
@@ -196,36 +302,103 @@ impl Task<'_> {
         Ok(())
     }
 
-    fn keep(&mut self, trace: &TimeSeries) {
-        let id = self.output_id("save", &trace.history);
-        let samples = db::encode_samples(&trace.samples);
+    /// Keys of this task, of the job, and of those who save.
+    fn marked(&self, mark: &Document) -> Document {
+        let own = self.mark.clone().into_iter().chain(mark.clone());
+        own.chain([("job_id".to_owned(), Bson::ObjectId(self.stage.job_id))]).collect()
+    }
+
+    /// Saves a live waveform; `step` names the place in the workflow that saves it.
+    pub(super) fn save<T: Waveform>(&mut self, step: &str, datum: &T, mark: &Document) {
+        let id = self.output_id(step, datum.history());
+        let samples = db::encode_samples(datum.samples());
         let tally = &mut self.output.tally;
-        tally.live += 1;
         tally.saved += 1;
-        tally.samples_saved += trace.npts() as u64;
+        tally.samples_saved += datum.npts() as u64;
         tally.bytes_saved += samples.len() as u64;
-        let document = db::wf_time_series_document(id, trace, &self.mark);
+        let mut extra = self.marked(mark);
+        if let ([input], Some(key)) =
+            (&datum.history().inputs[..], self.stage.workflow.source.parent_key())
+        {
+            extra.insert(key, to_object_id(*input));
+        }
+        let mut document = db::wf_document(id, datum, &extra);
+        let about = doc! { format!("{}_id", T::COLLECTION): id };
+        if !datum.history().passages.is_empty() {
+            let history_id = history_id(id);
+            document.insert("history_object_id", history_id);
+            let mut about = about.clone();
+            about.insert("job_name", &self.stage.job);
+            about.insert("job_id", self.stage.job_id);
+            about.insert("saved_by", step);
+            about.insert("collection", T::COLLECTION);
+            let executable = &self.stage.build.executable;
+            if !executable.is_empty() {
+                about.insert("build", executable);
+            }
+            let (kind, history) = (T::KIND, datum.history());
+            let history = db::history_document(history_id, kind, history, &about);
+            self.write(collection::HISTORY_OBJECT, history);
+        }
         self.output.save.blobs.push((id, samples));
-        self.write(collection::WF_TIME_SERIES, document);
-        if !trace.log.is_empty() {
-            let (example, log) = (trace.id.to_string(), trace.log.clone());
+        self.write(T::COLLECTION, document);
+        if !datum.log().is_empty() {
+            let (example, log) = (datum.seed_id().to_string(), datum.log().clone());
             for entry in log.entries() {
                 self.count(ReasonKind::Logged, &entry.algorithm, &entry.message, &example);
             }
-            let about = doc! { "wf_TimeSeries_id": id };
             let elog_id = Derived::new("elog").id(id).object_id();
-            self.write_log(elog_id, &log, about);
+            self.write_log(elog_id, &log, about.into_iter().chain(mark.clone()).collect());
         }
     }
 
-    fn bury(&mut self, tombstone: &Tombstone) {
+    /// Keeps a live datum of any kind for whoever collects the job's results.
+    pub(super) fn collect<T: Datum>(&mut self, datum: &mut T) {
+        let id = self.output_id("collect", datum.history_mut());
+        let written = rmp_serde::to_vec_named(datum);
+        match written {
+            Ok(bytes) => {
+                self.output.tally.saved += 1;
+                self.output.tally.bytes_saved += bytes.len() as u64;
+                let document = doc! { "_id": id, "type": T::KIND };
+                let document = document.into_iter().chain(self.marked(&Document::new())).collect();
+                self.output.save.blobs.push((id, bytes.into()));
+                self.write(collection::COLLECTED, document);
+            }
+            Err(error) => {
+                let (step, reason) = ("collect", error.to_string());
+                self.count(ReasonKind::Logged, step, &reason, &id.to_string());
+            }
+        }
+    }
+
+    pub(super) fn bury(&mut self, tombstone: &Tombstone) {
         self.output.tally.dead += 1;
         let (step, reason) = tombstone.cause();
         let example = tombstone.id.as_ref().map(ToString::to_string).unwrap_or_default();
         self.count(ReasonKind::Dead, step, reason, &example);
         let id = self.output_id("cemetery", &tombstone.history);
-        let document = db::cemetery_document(id, tombstone, self.stage.job_id, &self.mark);
+        let mark = self.marked(&Document::new());
+        let mut document = db::cemetery_document(id, tombstone, self.stage.job_id, &mark);
+        self.name_parent(&mut document, &tombstone.history);
         self.write(collection::CEMETERY, document);
+    }
+
+    /// A member of a group that died in it: a datum of its own.
+    pub(super) fn bury_member(&mut self, tombstone: &Tombstone) {
+        self.output.tally.entered += 1;
+        self.bury(tombstone);
+    }
+
+    /// The tombstone names what the datum was read from, by the collection that it is in.
+    fn name_parent(&self, document: &mut Document, history: &History) {
+        let Ok(tombstone) = document.get_document_mut("tombstone") else { return };
+        tombstone.remove(format!("{}_id", collection::WF_MINISEED));
+        if let (Some(key), Some(input)) =
+            (self.stage.workflow.source.parent_key(), history.inputs.first())
+        {
+            tombstone.insert(key, to_object_id(*input));
+        }
     }
 
     /// A file that gives no datum.
@@ -237,21 +410,40 @@ impl Task<'_> {
         log: ErrorLog,
     ) {
         self.output.tally.entered += 1;
-        self.output.tally.aborted += 1;
+        let reason = faults.kept.first().map_or("no reason was given", |fault| &fault.reason);
         let tombstone = Tombstone {
             kind: "TimeSeries".into(),
-            life: mspass_core::Life::Aborted,
+            life: Life::Aborted,
             id: None,
             axis: None,
             npts: 0,
             metadata: [("file", name)].into_iter().collect(),
             log,
-            history: mspass_core::History::default(),
+            history: History::default(),
         };
-        let reason = faults.kept.first().map_or("no reason was given", |fault| &fault.reason);
-        self.count(ReasonKind::Aborted, "read", reason, name);
-        let id = Derived::new("abortion").text(&self.stage.job).id(partition.file).object_id();
-        let document = db::abortion_document(id, &tombstone, self.stage.job_id, &self.mark);
+        let id = Derived::new("abortion").text(&self.stage.job).id(partition.origin).object_id();
+        self.write_abortion(id, "read", reason, name, &tombstone);
+    }
+
+    /// A datum that entered and never came to life.
+    pub(super) fn refuse(&mut self, tombstone: &Tombstone) {
+        let (step, reason) = tombstone.cause();
+        let id = self.output_id("abortion", &tombstone.history);
+        self.write_abortion(id, step, reason, &id.to_string(), tombstone);
+    }
+
+    fn write_abortion(
+        &mut self,
+        id: ObjectId,
+        step: &str,
+        reason: &str,
+        example: &str,
+        tombstone: &Tombstone,
+    ) {
+        self.output.tally.aborted += 1;
+        self.count(ReasonKind::Aborted, step, reason, example);
+        let mark = self.marked(&Document::new());
+        let document = db::abortion_document(id, tombstone, self.stage.job_id, &mark);
         self.write(collection::ABORTIONS, document);
     }
 
@@ -272,12 +464,12 @@ impl Task<'_> {
     }
 
     fn write_log(&mut self, id: ObjectId, log: &ErrorLog, keys: Document) {
-        let keys = keys.into_iter().chain(self.mark.clone()).collect();
+        let keys = keys.into_iter().chain(self.marked(&Document::new())).collect();
         let document = db::elog_document(id, log, self.stage.job_id, &keys);
         self.write(collection::ELOG, document);
     }
 
-    fn output_id(&self, step: &str, history: &mspass_core::History) -> ObjectId {
+    fn output_id(&self, step: &str, history: &History) -> ObjectId {
         output_id(&self.stage.job, step, &history.inputs, history.output)
     }
 

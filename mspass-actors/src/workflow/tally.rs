@@ -9,6 +9,7 @@ const OTHER_REASONS: &str = "other reasons";
 
 /// What one step did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct StepTally {
     /// Live data that came to the step.
     pub entered: u64,
@@ -16,6 +17,8 @@ pub struct StepTally {
     pub died: u64,
     /// Compute time, nanoseconds.
     pub nanos: u64,
+    /// Those that it left out on purpose.
+    pub left_out: u64,
 }
 
 /// Counts of one task, or of a whole job.
@@ -71,6 +74,7 @@ impl Tally {
             mine.entered += theirs.entered;
             mine.died += theirs.died;
             mine.nanos += theirs.nanos;
+            mine.left_out += theirs.left_out;
         }
         for reason in &other.reasons {
             self.add_reason(reason.clone());

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use bson::oid::ObjectId;
 use mspass_actors::foreman::lease::{Lease, Load, TaskEnd, Token};
-use mspass_actors::workflow::partition::{Partition, TaskKey};
+use mspass_actors::workflow::partition::{Part, Partition, TaskKey};
 
 use scheduler::Scheduler;
 use worker::Worker;
@@ -44,6 +44,13 @@ pub(crate) fn partition(number: u64) -> Partition {
     let mut id = [0; 12];
     id[..8].copy_from_slice(&number.to_be_bytes());
     Partition::whole(ObjectId::from_bytes(id), 1, 1 + number % 5)
+}
+
+/// A bucket of the groups that the tasks make, where there is a second stage.
+pub(crate) fn bucket(number: u64) -> Partition {
+    let origin = ObjectId::from_bytes([0xff; 12]);
+    let part = Part::Bucket(number as u32);
+    Partition { stage: 1, part, ..Partition::whole(origin, 1, 1) }
 }
 
 /// What a task does to whoever does it.
@@ -123,6 +130,8 @@ pub(crate) struct History {
     pub(crate) events: u64,
     pub(crate) kills: u64,
     pub(crate) recalls: u64,
+    /// Times that pieces of the first stage were missing where the second needed them.
+    pub(crate) missing: u64,
 }
 
 struct World {
@@ -133,6 +142,8 @@ struct World {
     sent: u64,
     natures: HashMap<TaskKey, Nature>,
     tasks: u64,
+    /// Buckets of a second stage; none where there is one stage only.
+    buckets: u64,
     scheduler: Scheduler,
     workers: Vec<Worker>,
     /// Outputs stored.
@@ -141,6 +152,8 @@ struct World {
     harshness: u64,
     calm_from: Duration,
     history: History,
+    /// What should never happen, and did.
+    fault: Option<String>,
 }
 
 /// Lives through one history.
@@ -165,7 +178,9 @@ impl World {
             };
             (partition(number).key(), nature)
         });
-        let natures = natures.collect();
+        let mut natures: HashMap<TaskKey, Nature> = natures.collect();
+        let buckets = if dice.roll(3) == 0 { 1 + dice.roll(10) } else { 0 };
+        natures.extend((0..buckets).map(|number| (bucket(number).key(), Nature::Healthy)));
         let workers = 1 + dice.roll(4);
         let harshness = if dice.roll(4) == 0 { 0 } else { 1 + dice.roll(40) };
         let calm_from = Duration::from_secs(20 + dice.roll(100));
@@ -177,17 +192,23 @@ impl World {
             sent: 0,
             natures,
             tasks,
+            buckets,
             scheduler: Scheduler::default(),
             workers: Vec::new(),
             store: HashSet::new(),
             harshness,
             calm_from,
             history: History { tasks, ..History::default() },
+            fault: None,
         };
         world.after(0, Event::StartScheduler);
         (0..workers).for_each(|_| world.add_worker());
         world.after(500, Event::Trouble);
         world
+    }
+
+    fn stages(&self) -> u32 {
+        if self.buckets > 0 { 2 } else { 1 }
     }
 
     fn time(&self) -> Instant {
@@ -221,6 +242,7 @@ impl World {
             }
             self.happen(event);
             self.carry_out()?;
+            self.fault.take().map_or(Ok(()), Err)?;
         }
         self.judge()
     }
@@ -287,12 +309,14 @@ impl World {
     /// Every task is done once, with its output stored, or set aside for good reasons.
     fn judge(&mut self) -> Result<(), String> {
         let ledger = self.scheduler.ledger();
-        for number in 0..self.tasks {
-            let key = partition(number).key();
+        let all = (0..self.tasks).map(partition).chain((0..self.buckets).map(bucket));
+        for (number, part) in all.enumerate() {
+            let key = part.key();
             let nature = self.natures[&key];
             match (ledger.done.get(&key), ledger.set_aside.get(&key)) {
                 (Some(1), None) if nature == Nature::Healthy && self.store.contains(&key) => {}
-                (None, Some(letter)) => {
+                // What was done may still break its workers when its pieces are made again.
+                (done, Some(letter)) if done.is_none() || part.stage + 1 < self.stages() => {
                     if letter.charges.iter().any(|charge| charge.reason.is_empty()) {
                         return Err(format!("task {number} is set aside without a reason"));
                     }
@@ -306,8 +330,10 @@ impl World {
                 }
             }
         }
-        let known = ledger.done.len() as u64 + self.history.set_aside;
-        if known == self.tasks { Ok(()) } else { Err(format!("{known} tasks of {}", self.tasks)) }
+        let once = ledger.set_aside.keys().filter(|key| !ledger.done.contains_key(key));
+        let known = ledger.done.len() as u64 + once.count() as u64;
+        let all = self.tasks + self.buckets;
+        if known == all { Ok(()) } else { Err(format!("{known} tasks of {all}")) }
     }
 }
 

@@ -1,13 +1,13 @@
 //! The scheduler's process: foreman, source and journal.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use mspass_actors::foreman::DeadLetter;
 use mspass_actors::foreman::state::{Foreman, Output, Phase};
 use mspass_actors::workflow::partition::TaskKey;
 
-use super::{Event, ToForeman, ToWorker, World, partition};
+use super::{Event, ToForeman, ToWorker, World, bucket, partition};
 
 /// Tasks offered at once.
 const OFFER: u64 = 10;
@@ -26,6 +26,8 @@ pub(super) struct Scheduler {
     /// Where workers' leases go: index, incarnation.
     known: HashMap<String, (usize, u64)>,
     offered: u64,
+    /// Whether everything was offered.
+    planned: bool,
     journal: Vec<Record>,
     /// Records that survive a kill.
     flushed: usize,
@@ -67,7 +69,8 @@ impl World {
     pub(super) fn start_scheduler(&mut self) {
         self.scheduler.life += 1;
         let life = self.scheduler.life;
-        self.scheduler.foreman = Some(Foreman::new(life));
+        self.scheduler.foreman = Some(Foreman::new(life, self.stages()));
+        self.scheduler.planned = false;
         self.scheduler.offered = 0;
         self.after(0, Event::Tick { life });
     }
@@ -99,18 +102,29 @@ impl World {
         }
         let now = self.time();
         let ledger = self.scheduler.ledger();
+        let is_left =
+            |key: &TaskKey| !ledger.done.contains_key(key) && !ledger.set_aside.contains_key(key);
+        let pieces_needed = (0..self.buckets).any(|number| is_left(&bucket(number).key()));
         let Some(foreman) = &mut self.scheduler.foreman else { return };
         while self.scheduler.offered < self.tasks && foreman.room() as u64 >= OFFER {
             let from = self.scheduler.offered;
             let to = (from + OFFER).min(self.tasks);
-            let missing = (from..to).map(partition).filter(|part| {
-                let key = part.key();
-                !ledger.done.contains_key(&key) && !ledger.set_aside.contains_key(&key)
-            });
+            let missing = (from..to).map(partition).filter(|part| is_left(&part.key()));
             foreman.offer(now, missing);
+            if pieces_needed {
+                let again = (from..to).map(partition);
+                let again = again.filter(|part| ledger.done.contains_key(&part.key()));
+                foreman.offer_again(now, again);
+            }
             self.scheduler.offered = to;
-            if to == self.tasks {
+        }
+        let first_done = self.scheduler.offered == self.tasks && foreman.waiting(0) == 0;
+        if !self.scheduler.planned && (first_done || self.buckets == 0) {
+            if self.scheduler.offered == self.tasks {
+                let missing = (0..self.buckets).map(bucket);
+                foreman.offer(now, missing.filter(|part| is_left(&part.key())));
                 foreman.source_ended();
+                self.scheduler.planned = true;
             }
         }
         foreman.tick(now);
@@ -172,6 +186,7 @@ impl World {
                     self.history.recalls += 1;
                     self.tell_named(&worker, ToWorker::Recall(count));
                 }
+                Output::MadeAgain { .. } => {}
                 Output::Done { key, .. } => {
                     if !self.store.contains(&key) {
                         return Err(format!("{key:?} is done and its output is not stored"));
@@ -198,6 +213,30 @@ impl World {
             _ => {}
         }
         Ok(())
+    }
+
+    /// Whether all pieces of the first stage are to be had, as the foreman counts them.
+    ///
+    /// # Errors
+    /// When it counts too few: a task is neither there nor set aside.
+    pub(super) fn pieces_are_there(&self, epoch: u64) -> Result<bool, String> {
+        let Some(foreman) = &self.scheduler.foreman else { return Ok(false) };
+        let Some((count, sum, names)) = foreman.keepers(0, epoch) else { return Ok(false) };
+        let known = names.iter().filter_map(|name| self.scheduler.known.get(name));
+        let pieces = known.flat_map(|(worker, _)| self.workers[*worker].pieces.iter().copied());
+        let pieces: HashSet<TaskKey> = pieces.collect();
+        let found = pieces.iter().fold(0, |sum: u64, key| sum.wrapping_add(key.0 as u64));
+        if (pieces.len() as u64, found) != (count, sum) {
+            return Ok(false);
+        }
+        let ledger = self.scheduler.ledger();
+        for number in 0..self.tasks {
+            let key = partition(number).key();
+            if !pieces.contains(&key) && !ledger.set_aside.contains_key(&key) {
+                return Err(format!("a bucket is made without task {number}"));
+            }
+        }
+        Ok(true)
     }
 
     fn tell_named(&mut self, name: &str, message: ToWorker) {

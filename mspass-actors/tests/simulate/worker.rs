@@ -19,6 +19,8 @@ pub(super) struct Worker {
     /// What its threads work on, kept when it dies.
     slate: BTreeSet<TaskKey>,
     suspects: Vec<TaskKey>,
+    /// Tasks whose pieces it keeps.
+    pub(super) pieces: BTreeSet<TaskKey>,
     /// Messages of earlier links are lost.
     pub(super) link: u64,
     /// When the last message arrives, each way: links keep the order.
@@ -52,6 +54,7 @@ impl World {
             slots,
             slate: BTreeSet::new(),
             suspects: Vec::new(),
+            pieces: BTreeSet::new(),
             link: 0,
             to_worker: Duration::ZERO,
             to_foreman: Duration::ZERO,
@@ -104,6 +107,7 @@ impl World {
     fn end_process(&mut self, worker: usize) {
         self.lose(worker);
         self.workers[worker].state = None;
+        self.workers[worker].pieces.clear();
         self.workers[worker].link += 1;
         let pause = self.dice.roll(3000);
         self.after(pause, Event::StartWorker { worker });
@@ -180,6 +184,8 @@ impl World {
             // Its last words are on their way; the process ends for good.
             it.state = None;
             it.slate.clear();
+            it.pieces.clear();
+            self.lose(worker);
         }
     }
 
@@ -209,7 +215,13 @@ impl World {
         let end = if nature == Nature::Panics {
             let reason = "it panicked".to_owned();
             Some(TaskEnd::Failed { class: FailureClass::Panic, reason })
+        } else if lease.partition.stage == 1 && !self.gather(lease.epoch) {
+            let reason = "a piece is missing".to_owned();
+            Some(TaskEnd::Failed { class: FailureClass::Missing, reason })
         } else {
+            if self.buckets > 0 && lease.partition.stage == 0 {
+                self.workers[worker].pieces.insert(lease.key);
+            }
             self.store_output(worker, life, &lease)
         };
         if let Some(next) = leases.front() {
@@ -225,6 +237,21 @@ impl World {
             self.after(pause, Event::Compute { worker, life, leases });
         }
         self.act(worker);
+    }
+
+    /// Whether all that a bucket is made of could be had.
+    fn gather(&mut self, epoch: u64) -> bool {
+        match self.pieces_are_there(epoch) {
+            Ok(true) => true,
+            Ok(false) => {
+                self.history.missing += 1;
+                false
+            }
+            Err(fault) => {
+                self.fault.get_or_insert(fault);
+                true
+            }
+        }
     }
 
     /// How a task ended that has nothing to store; else its output is on its way to the store.
@@ -268,7 +295,7 @@ impl World {
         let it = &self.workers[worker];
         let Some(state) = &it.state else { return };
         let (name, incarnation) = (it.name(worker), life);
-        let (load, running) = (state.load(), state.held());
+        let (load, running) = (state.load(), state.answers_for());
         self.tell_foreman(worker, ToForeman::Beat { name, incarnation, load, running });
         self.after(1000, Event::Beat { worker, life });
     }

@@ -48,7 +48,7 @@ pub(super) fn follow_job(
     look: &mut dyn FnMut() -> Result<u64>,
 ) -> Result<u8> {
     let ClusterProgram { desktop, workflow, parameters, .. } = program;
-    let job = Job::begin(desktop, sample)?;
+    let job = Job::begin(desktop, sample, workflows.draws(workflow))?;
     let request = JobRequest {
         job: desktop.job.clone(),
         workflow: workflow.clone(),
@@ -67,7 +67,7 @@ pub(super) fn follow_job(
     let stage = workflows.stage(&spec)?;
     let member = connect(settings, Role::Frontend, &format!("driver-{:x}", incarnation()))?;
     let waiter = member.runtime.waiter();
-    let interrupt = Interrupt::listen(&waiter);
+    let interrupt = job.interrupt(&waiter);
     let _http = status::serve(settings, &member)?;
     let store = follow_store(&member.node, settings, waiter);
     let mut line = Line { settings, member: &member, request, scheduler: None };
@@ -157,7 +157,8 @@ impl Line<'_> {
         let _ = self.ask(async move { mailbox.ask(DrainJob { job }, DEADLINE).await });
     }
 
-    /// Follows the job until it is finished, failed or, after an interrupt, drained.
+    /// Follows the job until it is finished, failed or, after an interrupt or when time is up,
+    /// drained.
     fn follow(
         &mut self,
         bar: &Bar,

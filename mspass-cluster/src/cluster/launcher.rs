@@ -156,6 +156,8 @@ pub(super) fn keep_up(settings: &Settings, prefix: &[OsString]) -> Result<u8> {
 /// Plays several roles on this machine, each as a process of its own.
 pub(super) fn several(settings: &Settings, prefix: &[OsString]) -> Result<u8> {
     let pids = settings.workdir.join("pids");
+    let refuse = |error| Error::Workdir { path: settings.log_dir.clone(), error };
+    std::fs::create_dir_all(&settings.log_dir).map_err(refuse)?;
     let supervisor = Supervisor::start(Some(pids))?;
     let mut names = Vec::new();
     // Whoever submits jobs is a program of its own.

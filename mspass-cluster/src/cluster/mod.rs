@@ -21,10 +21,12 @@ use std::process::ExitCode;
 
 use mspass_actors::clock;
 use mspass_actors::foreman::DeadLetter;
+use mspass_actors::foreman::lease::JobSpec;
 use mspass_actors::security::{Secret, Token};
 use mspass_actors::workflow::partition::TaskKey;
 use mspass_io::store::Database;
 
+use crate::desktop::replay::replay_one;
 use crate::desktop::{DesktopOptions, program};
 use crate::error::{Error, Result};
 use crate::options::{ClusterOptions, Role, Settings, Surroundings};
@@ -85,6 +87,16 @@ fn play(program_of: &ClusterProgram, sample: &Path, workflows: Workflows) -> Res
         worker_child: program_of.worker_child.clone(),
         prefix: Vec::new(),
     };
+    if let (Some(id), None) = (&desktop.replay, &part.worker_child) {
+        let spec = JobSpec {
+            job: desktop.job.clone(),
+            workflow: program_of.workflow.clone(),
+            parameters: program_of.parameters.clone(),
+            archive: desktop.archive_name.clone(),
+            ..JobSpec::default()
+        };
+        return replay_one(desktop, workflows.stage(&spec)?, id);
+    }
     let settings = part.settings()?;
     let whole = settings.roles.is_empty() || settings.roles == Role::ALL;
     if part.worker_child.is_none() && whole {

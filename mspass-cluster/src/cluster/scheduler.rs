@@ -1,17 +1,18 @@
 //! The scheduler role: jobs are submitted to it; it indexes, plans, and runs their foreman.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use mspass_actors::db_proxy::ProxyStore;
-use mspass_actors::foreman::lease::{AskJob, Ended, Heartbeat, JobSpec, Join, Leave};
+use mspass_actors::foreman::lease::{AskJob, AskKeepers, Ended, Heartbeat, JobSpec, Join, Leave};
 use mspass_actors::foreman::{AskDeadLetters, AskStatus, Drain, ForemanActor, JobStatus, Requeue};
 use mspass_actors::job::{self, Driver};
 use mspass_actors::mailbox::{Address, Context, Handler, MailError, Mailbox, Reply, start};
 use mspass_actors::node::Node;
 use mspass_actors::runtime::{Runtime, Waiter, spawn_thread};
 use mspass_core::process::runner::panic_text;
-use mspass_io::archive::{IndexOptions, ScanOptions, index};
+use mspass_io::archive::{IndexOptions, ScanOptions, index_while};
 
 use super::find::{FOREMAN, SCHEDULER, follow_store};
 use super::messages::{
@@ -30,6 +31,8 @@ use crate::options::{Role, Settings};
 const MESSAGES_MAX: usize = 256;
 /// How long a foreman may take to say where its job stands.
 const STATUS_DEADLINE: std::time::Duration = std::time::Duration::from_secs(30);
+/// How often a foreman that drains is asked.
+const POLL: std::time::Duration = std::time::Duration::from_millis(50);
 
 /// Serves jobs until it is told to end.
 pub(super) fn serve(settings: &Settings, workflows: Workflows) -> Result<u8> {
@@ -50,6 +53,7 @@ pub(super) fn begin(settings: &Settings, workflows: Workflows) -> Result<Member>
         workflows,
         build: member.build.clone(),
         job: Mutex::default(),
+        draining: AtomicBool::new(false),
     });
     let actor = start(&member.runtime, SCHEDULER, MESSAGES_MAX, move |_: &Context<Scheduler>| {
         Scheduler { desk: Arc::clone(&desk) }
@@ -71,13 +75,24 @@ struct Desk {
     workflows: Workflows,
     build: String,
     job: Mutex<Option<(JobRequest, State)>>,
+    /// Whether the present job was told to stop.
+    draining: AtomicBool,
 }
 
 /// How far the present job is.
 #[derive(Clone)]
 enum State {
-    Indexing { files: u64, done: u64 },
-    Running { status: Mailbox<AskStatus>, drains: Mailbox<Drain>, bytes: u64 },
+    Indexing {
+        files: u64,
+        done: u64,
+    },
+    Running {
+        status: Mailbox<AskStatus>,
+        drains: Mailbox<Drain>,
+        bytes: u64,
+    },
+    /// It was told to stop before it ran.
+    Stopped,
     Refused(Refusal),
 }
 
@@ -105,9 +120,10 @@ impl Desk {
             parameters: request.parameters.clone(),
             archive: request.archive_name.clone(),
             build: self.build.clone(),
-            epoch: 0,
+            ..JobSpec::default()
         };
         let stage = Arc::new(self.workflows.stage(&spec)?);
+        spec.stages = stage.workflow().stage_count();
         let options = IndexOptions {
             root: request.archive.clone(),
             name: request.archive_name.clone(),
@@ -115,10 +131,15 @@ impl Desk {
             threads: std::thread::available_parallelism().map_or(1, usize::from),
             scan: ScanOptions::default(),
         };
-        let indexed = index(&database, &options, &mut |progress| {
+        let indexed = index_while(&database, &options, &mut |progress| {
             let done = progress.unchanged + progress.scanned;
             self.set(State::Indexing { files: progress.files, done });
+            !self.draining.load(Ordering::SeqCst)
         })?;
+        let Some(indexed) = indexed else {
+            self.set(State::Stopped);
+            return Ok(());
+        };
         let journal = journal_path(&self.settings.workdir, &request.job);
         let opened = job::open(&database, &stage, &journal, request.fresh)?;
         spec.epoch = opened.epoch;
@@ -128,7 +149,25 @@ impl Desk {
         driver.plan(&database, &stage, opened.progress)?;
         let (status, drains) = (foreman.mailbox(), foreman.mailbox());
         self.set(State::Running { status, drains, bytes: indexed.bytes });
+        // Told while it was not running yet.
+        if self.draining.load(Ordering::SeqCst) {
+            driver.drain()?;
+        }
         Ok(())
+    }
+
+    /// Waits until what a foreman told to drain was doing is done: only then its journal is free.
+    fn await_drained(&self, status: &Mailbox<AskStatus>) {
+        loop {
+            let status = status.clone();
+            let asked =
+                self.waiter().wait(async move { status.ask(AskStatus, STATUS_DEADLINE).await });
+            match asked {
+                Some(Ok(JobStatus { drained: false, finished: false, failure: None, .. })) => {}
+                _ => return,
+            }
+            Interrupt::default().pause(POLL);
+        }
     }
 
     fn register(&self, foreman: &Address<ForemanActor>) {
@@ -137,6 +176,7 @@ impl Desk {
         self.node.register(FOREMAN, foreman.mailbox::<Heartbeat>());
         self.node.register(FOREMAN, foreman.mailbox::<Ended>());
         self.node.register(FOREMAN, foreman.mailbox::<Leave>());
+        self.node.register(FOREMAN, foreman.mailbox::<AskKeepers>());
         self.node.register(FOREMAN, foreman.mailbox::<AskDeadLetters>());
         self.node.register(FOREMAN, foreman.mailbox::<Requeue>());
     }
@@ -156,7 +196,7 @@ impl Handler<Submit> for Scheduler {
         let mut job = self.desk.job();
         match &*job {
             Some((known, State::Indexing { .. } | State::Running { .. }))
-                if known.job == request.job =>
+                if known.job == request.job && !self.desk.draining.load(Ordering::SeqCst) =>
             {
                 return reply.send(Ok(()));
             }
@@ -167,11 +207,21 @@ impl Handler<Submit> for Scheduler {
             }
             _ => {}
         }
+        let before = match job.take() {
+            Some((known, State::Running { status, .. })) if known.job == request.job => {
+                Some(status)
+            }
+            _ => None,
+        };
+        self.desk.draining.store(false, Ordering::SeqCst);
         *job = Some((request.clone(), State::Indexing { files: 0, done: 0 }));
         drop(job);
         let desk = Arc::clone(&self.desk);
         let spawned = spawn_thread("job", move || {
-            let ran = catch_unwind(AssertUnwindSafe(|| desk.run(&request)));
+            let ran = catch_unwind(AssertUnwindSafe(|| {
+                before.iter().for_each(|status| desk.await_drained(status));
+                desk.run(&request)
+            }));
             let ran = ran.unwrap_or_else(|panic| Err(failed(panic_text(panic.as_ref()))));
             if let Err(error) = ran {
                 tracing::error!("job '{}': {error}", request.job);
@@ -195,6 +245,10 @@ async fn progress(state: Option<State>) -> Progress {
         None => Progress::Unknown,
         Some(State::Indexing { files, done }) => Progress::Indexing { files, done },
         Some(State::Refused(refusal)) => Progress::Refused(refusal),
+        Some(State::Stopped) => {
+            let status = JobStatus { drained: true, ..JobStatus::default() };
+            Progress::Running { status: Box::new(status), bytes: 0 }
+        }
         Some(State::Running { status, bytes, .. }) => {
             told(status.ask(AskStatus, STATUS_DEADLINE).await, bytes)
         }
@@ -212,12 +266,16 @@ impl Handler<AskProgress> for Scheduler {
 impl Handler<DrainJob> for Scheduler {
     fn handle(&mut self, drain: DrainJob, reply: Reply<DrainJob>, _: &Context<Self>) {
         let job = self.desk.job().clone();
-        let known = job.filter(|(known, _)| known.job == drain.job);
-        if let Some((_, State::Running { drains, .. })) = known {
-            self.desk.waiter().spawn(async move {
+        let Some((known, _)) = job.filter(|(known, _)| known.job == drain.job) else { return };
+        // First said, then looked up: a job that begins to run between the two sees it.
+        self.desk.draining.store(true, Ordering::SeqCst);
+        let job = self.desk.job().clone().filter(|(now, _)| now.job == known.job);
+        match job {
+            Some((_, State::Running { drains, .. })) => self.desk.waiter().spawn(async move {
                 let _ = drains.ask(Drain, STATUS_DEADLINE).await;
                 reply.send(());
-            });
+            }),
+            _ => reply.send(()),
         }
     }
 }

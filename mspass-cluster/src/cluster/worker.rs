@@ -144,6 +144,7 @@ fn work(
         name: name.to_owned(),
         threads,
         memory_bytes_max: settings.memory_limit.map_or(WORKER_MEMORY_BYTES, |bytes| bytes / 4),
+        folder: settings.worker_dir.clone(),
         budget: Some(budget.bytes),
     };
     let worker = WorkerActor::start(&member.runtime, &options, &stage, &store, &foreman, slate)?;

@@ -10,6 +10,7 @@ use mspass_actors::workflow::stage::Stage;
 use mspass_actors::workflow::{ArchivePieces, Workflow};
 use serde::de::DeserializeOwned;
 
+use crate::desktop::{Draw, own_build};
 use crate::error::{Error, Result};
 
 type Build =
@@ -19,6 +20,7 @@ type Build =
 #[derive(Clone, Default)]
 pub struct Workflows {
     known: BTreeMap<String, Build>,
+    drawn: BTreeMap<String, Draw>,
 }
 
 impl fmt::Debug for Workflows {
@@ -49,6 +51,18 @@ impl Workflows {
         self
     }
 
+    /// Has `draw` make a picture, as SVG text, of what a finished job of the workflow `name` saved.
+    #[must_use]
+    pub fn draw(mut self, name: &str, draw: Draw) -> Self {
+        self.drawn.insert(name.to_owned(), draw);
+        self
+    }
+
+    /// What draws the picture of the workflow `name`, if there is one.
+    pub(crate) fn draws(&self, name: &str) -> Option<Draw> {
+        self.drawn.get(name).copied()
+    }
+
     /// The stage of a job.
     ///
     /// # Errors
@@ -64,7 +78,7 @@ impl Workflows {
         };
         let built = build(parameters, ArchivePieces::hours(archive));
         let built = built.map_err(|e| Error::Option(format!("workflow '{workflow}': {e}")))?;
-        Ok(Stage::new(built, job))
+        Ok(Stage::new(built, job).of_build(own_build()))
     }
 }
 

@@ -4,7 +4,8 @@ use std::io::Write;
 
 use bson::Bson;
 use mspass_io::db::diff::{
-    CollectionDiff, Diff, DiffOptions, Difference, DifferenceKind, KEYS_PASSED_OVER, diff,
+    CollectionDiff, Diff, DiffOptions, Difference, DifferenceKind, JobsDiff, KEYS_PASSED_OVER,
+    diff, diff_jobs,
 };
 use mspass_io::store::{Database, DatabaseName};
 use serde_json::{Value, json};
@@ -17,11 +18,17 @@ Documents are matched by _id; left is DB_A. Samples must be equal bit for bit. K
 who computed when and where are passed over: job_id, build, process_id, hostname, dir, _mslot, and
 time in history_*.
 
+With --jobs two runs of other names are compared: what they saved is matched by the step that saved
+it, its inputs and its number among what was made of them, as histories record them. The dead and
+what was collected are counted only. What only one run has is counted apart.
+
 Examples:
   mspass diff embedded:first/db embedded:second/db
   mspass diff embedded:first/db mongodb://localhost:27017/second --collection wf_TimeSeries
+  mspass diff embedded:first/db embedded:second/db --jobs monday,tuesday
 
-Exit codes: 0 the databases are equal; 1 they differ, or the comparison failed; 2 bad input.";
+Exit codes: 0 the databases, or the runs, are equal; 1 they differ, or the comparison failed; 2 bad
+input.";
 
 /// Tell whether two databases are equal document for document, and where they first differ
 #[derive(Debug, clap::Args)]
@@ -37,6 +44,10 @@ pub(super) struct Arguments {
     #[arg(long = "collection", value_name = "NAME", num_args = 1..)]
     collections: Vec<String>,
 
+    /// Compare what job A saved in DB_A with what job B saved in DB_B
+    #[arg(long, value_name = "A,B", value_delimiter = ',', conflicts_with = "collections")]
+    jobs: Vec<String>,
+
     /// Print one JSON object
     #[arg(long)]
     json: bool,
@@ -46,6 +57,9 @@ pub(super) fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<u8, Fail
     let (name_a, name_b) = (database::parse(&arguments.db_a)?, database::parse(&arguments.db_b)?);
     let left = database::open(&name_a)?;
     let right = if is_same(&name_a, &name_b) { left.clone() } else { database::open(&name_b)? };
+    if !arguments.jobs.is_empty() {
+        return compare_jobs(arguments, &left, &right, out);
+    }
     refuse_unknown(&arguments.collections, &left, &right)?;
     let options = DiffOptions::default().collections(&arguments.collections);
     let found = diff(&left, &right, &options)?;
@@ -55,6 +69,54 @@ pub(super) fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<u8, Fail
         writeln!(out, "{found}")?;
     }
     Ok(if found.is_equal() { DONE } else { FAILED })
+}
+
+fn compare_jobs(
+    arguments: &Arguments,
+    left: &Database,
+    right: &Database,
+    out: &mut dyn Write,
+) -> Result<u8, Failure> {
+    let [a, b] = &arguments.jobs[..] else {
+        return Err(Failure::bad_input("--jobs: write the names of two jobs, such as --jobs A,B"));
+    };
+    let found = diff_jobs((left, a), (right, b))?;
+    if arguments.json {
+        writeln!(out, "{}", jobs_json(&found))?;
+    } else {
+        writeln!(out, "{found}")?;
+    }
+    Ok(if found.is_equal() { DONE } else { FAILED })
+}
+
+fn jobs_json(found: &JobsDiff) -> Value {
+    let only = |side: usize| found.first_only[side].as_ref().map(|datum| datum.id.to_hex());
+    let counts = found
+        .counts
+        .iter()
+        .map(|count| json!({ "what": count.what, "a": count.counts[0], "b": count.counts[1] }));
+    json!({
+        "equal": found.is_equal(),
+        "job_a": found.jobs[0],
+        "job_b": found.jobs[1],
+        "data_a": found.data[0],
+        "data_b": found.data[1],
+        "equal_data": found.equal,
+        "differing": found.differing,
+        "only_a": found.only[0],
+        "only_b": found.only[1],
+        "blobs": found.blobs,
+        "steps": found.steps,
+        "first": found.first.as_ref().map(|first| json!({
+            "label": first.label,
+            "id_a": first.data[0].id.to_hex(),
+            "id_b": first.data[1].id.to_hex(),
+            "what": first.to_string(),
+        })),
+        "first_only_a": only(0),
+        "first_only_b": only(1),
+        "counts": counts.collect::<Vec<Value>>(),
+    })
 }
 
 /// Whether both names are one store, which can be opened only once.

@@ -58,14 +58,13 @@ fn print(letters: &[DeadLetter], out: &mut dyn Write) -> Result<(), Failure> {
     if letters.is_empty() {
         return Ok(writeln!(out, "no task is set aside")?);
     }
-    let mut table =
-        Table::new(["task", "archive_file", "from byte", "worker", "what happened"], []);
+    let mut table = Table::new(["task", "archive_file", "part", "worker", "what happened"], []);
     for letter in letters {
         for charge in &letter.charges {
             let part = &letter.partition;
             let key = format!("{:032x}", letter.key.0);
             let (worker, reason) = (charge.worker.clone(), charge.reason.clone());
-            table.push([key, part.file.to_string(), part.foff_first.to_string(), worker, reason]);
+            table.push([key, part.origin.to_string(), part.part.to_string(), worker, reason]);
         }
     }
     Ok(table.print(out)?)

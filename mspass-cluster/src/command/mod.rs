@@ -9,10 +9,12 @@ mod db;
 mod diff;
 mod failure;
 mod find;
+mod history;
 mod index;
 mod letters;
 mod plot;
 mod read;
+mod replay;
 mod status;
 mod table;
 
@@ -39,6 +41,7 @@ Examples:
   mspass index archive --db embedded:work/db     index a folder of miniSEED files
   mspass find wf_miniseed --db embedded:work/db  look at what was indexed
   mspass diff embedded:a/db embedded:b/db        whether two databases are equal
+  mspass history ID --db embedded:work/db        what a saved waveform was made of, and how
   mspass plot day.mseed                          a picture of its traces
   mspass cluster local --workers 3               a cluster on this machine, until Ctrl-C
   mspass status                                  what it is doing
@@ -64,6 +67,8 @@ enum Command {
     Index(index::Arguments),
     Find(find::Arguments),
     Diff(diff::Arguments),
+    History(history::Arguments),
+    Replay(replay::Arguments),
     Plot(plot::Arguments),
     Db(db::Arguments),
     Cluster(cluster::Arguments),
@@ -91,6 +96,8 @@ where
         Command::Index(arguments) => index::run(&arguments, &mut out),
         Command::Find(arguments) => find::run(&arguments, &mut out),
         Command::Diff(arguments) => diff::run(&arguments, &mut out),
+        Command::History(arguments) => history::run(&arguments, &mut out),
+        Command::Replay(arguments) => replay::run(&arguments),
         Command::Plot(arguments) => plot::run(&arguments, &mut out),
         Command::Db(arguments) => db::run(&arguments, &mut out),
         Command::Cluster(arguments) => cluster::run(arguments, &mut out),

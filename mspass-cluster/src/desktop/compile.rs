@@ -2,7 +2,7 @@
 
 use bson::{Document, doc};
 use mspass_actors::foreman::JobStatus;
-use mspass_actors::workflow::partition::Partition;
+use mspass_actors::workflow::partition::{Part, Partition};
 use mspass_actors::workflow::report::{
     Bounded, CHANNELS_MAX, ChannelReport, Coverage, FILES_MAX, FileProblem, JobReport,
     PICTURES_MAX, Picture, REASONS_MAX, StepReport,
@@ -41,7 +41,7 @@ pub(super) fn counts(report: &mut JobReport, status: &JobStatus, stage: &Stage) 
             name: step.name.clone(),
             parameters: serde_json::from_str(&step.parameters).unwrap_or_default(),
             entered: tally.entered,
-            live: tally.entered - tally.died,
+            live: tally.entered - tally.died - tally.left_out,
             died: tally.died,
             seconds: tally.nanos as f64 * 1e-9,
         })
@@ -54,9 +54,10 @@ pub(super) fn counts(report: &mut JobReport, status: &JobStatus, stage: &Stage) 
 
 /// Fills what the database tells: channels, coverage, files with faults, pictures.
 pub(super) fn contents(report: &mut JobReport, database: &Database, stage: &Stage) -> Result<()> {
-    let archive = &stage.workflow().source().archive;
-    files(report, database, archive)?;
-    coverage(report, database, archive)?;
+    if let Some(pieces) = stage.workflow().source().archive() {
+        files(report, database, &pieces.archive)?;
+        coverage(report, database, &pieces.archive)?;
+    }
     channels(report, database, stage.job())?;
     pictures(report, database, stage)
 }
@@ -224,7 +225,7 @@ fn raw_piece(
     let Some(run) = database.documents.find(WF_MINISEED, &find)?.next().transpose()? else {
         return Ok(None);
     };
-    let source = stage.workflow().source();
+    let Some(source) = stage.workflow().source().archive() else { return Ok(None) };
     let grid = PieceGrid {
         starttime: instant(&run, "starttime_ns"),
         sampling_rate: run.get_f64("sampling_rate").unwrap_or(1.0),
@@ -236,15 +237,13 @@ fn raw_piece(
         return Ok(None);
     };
     let foff = u64::try_from(foff).unwrap_or(0);
-    let partition = Partition {
-        file,
-        version: 0,
+    let part = Part::File {
         foff_first: foff,
         foff_last: foff,
         samples: Some((first, grid.piece_end(first))),
-        bytes: 0,
         first_of_file: false,
     };
+    let partition = Partition { part, ..Partition::whole(file, 0, 0) };
     let raw =
         Stage::new(workflow, "raw").run(&partition, &mut Bench::for_looking(database.clone()));
     let Ok(output) = raw else { return Ok(None) };

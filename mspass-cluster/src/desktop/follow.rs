@@ -48,13 +48,25 @@ impl Bar {
     }
 
     pub(crate) fn processing(&self, status: &JobStatus, bytes_total: u64) {
-        let totals = &status.totals;
-        self.0.set_length(bytes_total.max(totals.bytes_read));
-        self.0.set_position(totals.bytes_read);
+        let count = status.stages.len();
+        let present = status.stages.iter().position(|stage| stage.waiting > 0);
+        let present = present.unwrap_or(count.saturating_sub(1));
+        let stage = status.stages.get(present).cloned().unwrap_or_default();
+        let totals = &stage.tally;
+        // The first stage reads bytes; the others have so many buckets to do.
+        let (done, all) = if present == 0 && bytes_total > 0 {
+            (totals.bytes_read, bytes_total.max(totals.bytes_read))
+        } else {
+            (stage.done, stage.done + stage.waiting)
+        };
+        self.0.set_length(all);
+        self.0.set_position(done);
         let lost = totals.dead + totals.aborted;
+        let place =
+            if count > 1 { format!("stage {} of {count}: ", present + 1) } else { "".into() };
         self.0.set_message(match status.stalled_seconds {
             Some(seconds) => format!("stalled: no worker for {seconds} s"),
-            None => format!("{} data, {lost} dead or aborted", totals.entered),
+            None => format!("{place}{} data, {lost} dead or aborted", totals.entered),
         });
     }
 
@@ -63,7 +75,7 @@ impl Bar {
     }
 }
 
-/// Follows a job until it is finished, failed or, after an interrupt, drained.
+/// Follows a job until it is finished, failed or, after an interrupt or when time is up, drained.
 pub(super) fn follow(
     driver: &Driver,
     bar: &Bar,
@@ -73,14 +85,14 @@ pub(super) fn follow(
     bar.begin("{binary_bytes_per_sec}");
     let mut draining = false;
     loop {
+        if interrupt.exit_code().is_some() && !draining {
+            draining = true;
+            driver.drain()?;
+        }
         let status = driver.status()?;
         bar.processing(&status, bytes_total);
         if status.finished || status.failure.is_some() || status.drained {
             return Ok(status);
-        }
-        if interrupt.exit_code().is_some() && !draining {
-            draining = true;
-            driver.drain()?;
         }
         interrupt.pause(POLL);
     }

@@ -4,7 +4,9 @@ mod compile;
 mod database;
 mod follow;
 mod options;
+pub(crate) mod replay;
 pub(crate) mod signals;
+mod until;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -13,13 +15,15 @@ use std::time::Instant;
 
 use mspass_actors::clock;
 use mspass_actors::foreman::JobStatus;
+use mspass_actors::runtime::Waiter;
 use mspass_actors::workflow::report::{JobReport, JobState};
-use mspass_actors::workflow::stage::Stage;
+use mspass_actors::workflow::stage::{Build, Stage};
 use mspass_actors::workflow::{ArchivePieces, Workflow};
 use mspass_core::UtcTime;
-use mspass_io::archive::{IndexOptions, IndexProgress, ScanOptions, index};
+use mspass_io::archive::{IndexOptions, IndexProgress, ScanOptions, index_while};
 use mspass_io::store::Database;
 
+use crate::bootstrap::build_identity;
 use crate::error::{Error, Result};
 use crate::frontend::plot::plot_picture;
 use crate::frontend::report::{render_html, render_text};
@@ -27,13 +31,18 @@ use crate::launch::LocalCluster;
 pub(crate) use database::OpenDatabase;
 pub(crate) use follow::Bar;
 use follow::follow;
-use signals::Interrupt;
+use signals::{Interrupt, STOPPED};
 
 pub use options::{DesktopOptions, THREADS_MAX};
+pub use until::SLURM_MARGIN_SECONDS;
+
+/// Draws what the job of this name saved, as SVG text.
+pub type Draw =
+    fn(&Database, &str) -> std::result::Result<String, Box<dyn std::error::Error + Send + Sync>>;
 
 /// Runs a workflow over an archive on this machine, with everything a person would want to see of
-/// it, and gives the program's exit code: 0 finished, 1 failed, 2 bad input, 130 or 143
-/// interrupted.
+/// it, and gives the program's exit code: 0 finished, 1 failed, 2 bad input, 75 stopped
+/// at its time, 130 or 143 interrupted.
 ///
 /// `sample` is processed when no archive was named; `build` makes the workflow for the archive's
 /// pieces.
@@ -42,7 +51,22 @@ pub fn run(
     sample: &Path,
     build: impl FnOnce(ArchivePieces) -> mspass_actors::Result<Workflow>,
 ) -> ExitCode {
-    match run_job(options, sample, build) {
+    conclude(run_job(options, sample, None, build))
+}
+
+/// The same; in the place of the report's first picture, `draw` makes the one that lies beside the
+/// report.
+pub fn run_and_draw(
+    options: &DesktopOptions,
+    sample: &Path,
+    draw: Draw,
+    build: impl FnOnce(ArchivePieces) -> mspass_actors::Result<Workflow>,
+) -> ExitCode {
+    conclude(run_job(options, sample, Some(draw), build))
+}
+
+fn conclude(ended: Result<u8>) -> ExitCode {
+    match ended {
         Ok(code) => ExitCode::from(code),
         Err(error) => {
             eprintln!("{}: {error}", program());
@@ -57,13 +81,22 @@ pub(crate) fn program() -> String {
     path.file_name().map_or_else(|| "mspass".into(), |name| name.to_string_lossy().into_owned())
 }
 
+/// This program, as the histories of what it makes name it.
+pub(crate) fn own_build() -> Build {
+    let executable = build_identity().unwrap_or_default().to_owned();
+    Build { program: program(), executable }
+}
+
 /// One run of a job as its driver sees it, on this machine or on a cluster.
 pub(crate) struct Job<'a> {
     options: &'a DesktopOptions,
+    draw: Option<Draw>,
     archive: PathBuf,
     workdir: PathBuf,
     started: UtcTime,
     began: Instant,
+    /// When it has to stop by itself.
+    deadline: Option<UtcTime>,
     bar: Bar,
 }
 
@@ -83,10 +116,14 @@ pub(crate) struct Outcome<'a> {
 fn run_job(
     options: &DesktopOptions,
     sample: &Path,
+    draw: Option<Draw>,
     build: impl FnOnce(ArchivePieces) -> mspass_actors::Result<Workflow>,
 ) -> Result<u8> {
     let workflow = build(ArchivePieces::hours(&options.archive_name))?;
-    let job = Job::begin(options, sample)?;
+    if let Some(id) = &options.replay {
+        return replay::replay_one(options, Stage::new(workflow, &options.job), id);
+    }
+    let job = Job::begin(options, sample, draw)?;
     let open = OpenDatabase::open(&options.db, &job.workdir)?;
     let outcome = job.execute(workflow, &open);
     job.bar.clear();
@@ -113,14 +150,26 @@ pub(crate) fn make_workdir(path: &Path) -> Result<PathBuf> {
 
 impl<'a> Job<'a> {
     /// Checks what the job reads and where it writes.
-    pub(crate) fn begin(options: &'a DesktopOptions, sample: &Path) -> Result<Self> {
+    pub(crate) fn begin(
+        options: &'a DesktopOptions,
+        sample: &Path,
+        draw: Option<Draw>,
+    ) -> Result<Self> {
         let (started, began) = (clock::utc_now(), clock::now());
+        let deadline = until::deadline(options, started)?;
         let archive = options.archive.clone().unwrap_or_else(|| sample.to_owned());
         let readable = std::fs::read_dir(&archive).map(drop);
         readable.map_err(|error| Error::Archive { path: archive.clone(), error })?;
         let workdir = make_workdir(&options.workdir)?;
         let bar = Bar::new(options.quiet);
-        Ok(Self { options, archive, workdir, started, began, bar })
+        Ok(Self { options, draw, archive, workdir, started, began, deadline, bar })
+    }
+
+    /// Listens for signals, and for the time at which the job has to stop.
+    pub(crate) fn interrupt(&self, waiter: &Waiter) -> Interrupt {
+        let interrupt = Interrupt::listen(waiter);
+        interrupt.stop_at(self.deadline);
+        interrupt
     }
 
     pub(crate) fn bar(&self) -> &Bar {
@@ -136,13 +185,17 @@ impl<'a> Job<'a> {
     fn execute(&self, workflow: Workflow, open: &OpenDatabase) -> Result<u8> {
         let options = self.options;
         let cluster = LocalCluster::start(open.database.clone())?;
-        let interrupt = Interrupt::listen(&cluster.runtime().waiter());
+        let interrupt = self.interrupt(&cluster.runtime().waiter());
         let database = cluster.database();
-        let indexed = self.index(&database)?;
-        let stage = Arc::new(Stage::new(workflow, &options.job));
-        let journal = journal_path(&self.workdir, &options.job);
-        let driver = cluster.submit(&stage, &journal, options.threads(), options.fresh)?;
-        let status = follow(&driver, &self.bar, indexed.bytes, &interrupt)?;
+        let stage = Arc::new(Stage::new(workflow, &options.job).of_build(own_build()));
+        let status = match self.index(&database, &interrupt)? {
+            Some(indexed) => {
+                let journal = journal_path(&self.workdir, &options.job);
+                let driver = cluster.submit(&stage, &journal, options.threads(), options.fresh)?;
+                follow(&driver, &self.bar, indexed.bytes, &interrupt)?
+            }
+            None => JobStatus { drained: true, ..JobStatus::default() },
+        };
         self.conclude(Outcome {
             stage: &stage,
             status,
@@ -160,14 +213,17 @@ impl<'a> Job<'a> {
         let mut report = self.report(&outcome);
         compile::counts(&mut report, status, stage);
         let page = self.workdir.join(format!("{}.html", file_name(stage.job())));
+        let mut picture = None;
         if status.finished {
             compile::contents(&mut report, database, stage)?;
             write(&page, &render_html(&report))?;
-            if let Some(picture) = report.pictures.first() {
-                write(&page.with_extension("svg"), &plot_picture(picture))?;
+            if let Some(svg) = self.draw(&report, database)? {
+                let path = page.with_extension("svg");
+                write(&path, &svg)?;
+                picture = Some(path);
             }
         }
-        self.tell(&report, status.finished.then_some(page.as_path()));
+        self.tell(&report, status.finished.then_some(page.as_path()), picture.as_deref());
         match (&status.failure, exit_code) {
             (Some(reason), _) if status.mendable => Err(Error::Stopped(reason.clone())),
             (Some(reason), _) => Err(Error::Failed(reason.clone())),
@@ -176,7 +232,15 @@ impl<'a> Job<'a> {
         }
     }
 
-    fn index(&self, database: &Database) -> Result<IndexProgress> {
+    /// The picture that lies beside the report.
+    fn draw(&self, report: &JobReport, database: &Database) -> Result<Option<String>> {
+        let Some(draw) = self.draw else { return Ok(report.pictures.first().map(plot_picture)) };
+        let drawn = draw(database, &report.job_name);
+        drawn.map(Some).map_err(|error| Error::Failed(format!("nothing can be drawn: {error}")))
+    }
+
+    /// Brings the index up to date; `None` when the job was to stop before that was done.
+    fn index(&self, database: &Database, interrupt: &Interrupt) -> Result<Option<IndexProgress>> {
         let index_options = IndexOptions {
             root: self.archive.clone(),
             name: self.options.archive_name.clone(),
@@ -185,7 +249,10 @@ impl<'a> Job<'a> {
             scan: ScanOptions::default(),
         };
         self.bar.begin("{per_sec} files");
-        Ok(index(database, &index_options, &mut |progress| self.bar.indexing(progress))?)
+        Ok(index_while(database, &index_options, &mut |progress| {
+            self.bar.indexing(progress);
+            interrupt.exit_code().is_none()
+        })?)
     }
 
     fn report(&self, outcome: &Outcome<'_>) -> JobReport {
@@ -202,7 +269,8 @@ impl<'a> Job<'a> {
                     .to_owned(),
             ),
             JobState::Interrupted => {
-                Some("Stopped in good order: the same command goes on from here.".to_owned())
+                let when = if outcome.exit_code == Some(STOPPED) { " at its time" } else { "" };
+                Some(format!("Stopped in good order{when}: the same command goes on from here."))
             }
             _ => status.failure.clone(),
         };
@@ -225,9 +293,12 @@ impl<'a> Job<'a> {
     }
 
     /// Prints the table, and the JSON object if it was asked for.
-    fn tell(&self, report: &JobReport, page: Option<&Path>) {
+    fn tell(&self, report: &JobReport, page: Option<&Path>, picture: Option<&Path>) {
         if !self.options.quiet {
             print!("{}", render_text(report, page));
+            if let Some(picture) = picture {
+                println!("picture {}", picture.display());
+            }
         }
         if self.options.json {
             let line = serde_json::json!({
@@ -237,6 +308,7 @@ impl<'a> Job<'a> {
                 "samples_in": report.samples_in, "bytes_read": report.bytes_read,
                 "seconds": report.seconds, "peak_rss_bytes": report.peak_rss_bytes,
                 "resumed": report.resumed, "database": report.database, "report": page,
+                "picture": picture,
             });
             println!("{line}");
         }

@@ -35,6 +35,20 @@ pub struct DesktopOptions {
     #[arg(long)]
     pub fresh: bool,
 
+    /// Stop in good order at this time (UTC where it has no offset), or so long from now, such as
+    /// 90m or 1h30m; on Slurm, a minute before the end of the Slurm job at the latest
+    #[arg(long, value_name = "TIME")]
+    pub until: Option<String>,
+
+    /// When Slurm ends its job, seconds since 1970; Slurm sets the variable
+    #[arg(long, hide = true, env = "SLURM_JOB_END_TIME")]
+    pub slurm_job_end_time: Option<String>,
+
+    /// Run nothing: make the saved waveform with this _id again from its history, with the
+    /// parameters of its job, and compare it with what is stored
+    #[arg(long, value_name = "ID")]
+    pub replay: Option<String>,
+
     /// End with one JSON object on the last line of standard output
     #[arg(long)]
     pub json: bool,
@@ -44,8 +58,10 @@ pub struct DesktopOptions {
     pub quiet: bool,
 }
 
-const EXIT_CODES: &str = "Exit codes: 0 finished (dead data included), 1 failed, 2 bad input, \
-                          130 or 143 interrupted (run the same command again to go on).";
+const EXIT_CODES: &str = "Exit codes: 0 finished (dead data included; of --replay: equal), 1 \
+                          failed (of --replay: it differs), 2 bad input, \
+                          75 stopped by --until or before the end of its Slurm job, 130 or 143 \
+                          interrupted (run the same command again to go on).";
 
 impl DesktopOptions {
     /// Compute threads to use.

@@ -1,20 +1,30 @@
-//! Ctrl-C and SIGTERM: the first lets the job stop in good order, the second ends at once.
+//! Ctrl-C and SIGTERM: the first lets the job stop in good order, the second ends at once; and a
+//! time at which the job stops by itself.
 
-use std::sync::atomic::{AtomicI32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicI64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
+use mspass_actors::clock;
 use mspass_actors::runtime::Waiter;
+use mspass_core::UtcTime;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Notify;
 
-/// Which signal came, if any.
+/// Exit code of a program that stopped at its time: run again, it goes on.
+pub(crate) const STOPPED: u8 = 75;
+
+/// Which signal came, if any, and whether time is up.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Interrupt(Arc<Shared>);
 
 #[derive(Debug, Default)]
 struct Shared {
     number: AtomicI32,
+    /// When time is up, nanoseconds since 1970; 0 means never.
+    deadline: AtomicI64,
+    /// Whether it was: a clock may be set back.
+    late: AtomicBool,
     come: Notify,
     /// For threads that wait: whether one came, and its news.
     seen: Mutex<bool>,
@@ -43,12 +53,26 @@ impl Interrupt {
         interrupt
     }
 
-    /// The exit code of an interrupted program, once it is.
+    /// The exit code of a program that was interrupted or whose time is up, once it is.
     pub(crate) fn exit_code(&self) -> Option<u8> {
         match self.0.number.load(Ordering::Relaxed) {
-            0 => None,
+            0 => self.is_late().then_some(STOPPED),
             number => u8::try_from(128 + number).ok(),
         }
+    }
+
+    /// Has the job stop at this time as if a signal came then.
+    pub(crate) fn stop_at(&self, deadline: Option<UtcTime>) {
+        let nanos = deadline.map_or(0, |deadline| deadline.nanos().max(1));
+        self.0.deadline.store(nanos, Ordering::Relaxed);
+    }
+
+    fn is_late(&self) -> bool {
+        let deadline = self.0.deadline.load(Ordering::Relaxed);
+        if deadline != 0 && clock::utc_now().nanos() >= deadline {
+            self.0.late.store(true, Ordering::Relaxed);
+        }
+        self.0.late.load(Ordering::Relaxed)
     }
 
     /// Waits until a signal comes.

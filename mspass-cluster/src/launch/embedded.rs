@@ -16,7 +16,7 @@ use tokio::sync::oneshot;
 
 use super::LocalCluster;
 use crate::desktop::signals::Interrupt;
-use crate::desktop::{journal_path, make_workdir};
+use crate::desktop::{journal_path, make_workdir, own_build};
 use crate::error::{Error, Result};
 
 /// How often a job is asked where it stands.
@@ -102,19 +102,21 @@ impl EmbeddedCluster {
         let (local, workers) = (Arc::clone(&self.local), self.workers.clone());
         let workdir = self.workdir.clone();
         aside("job", move |abandoned| {
-            let readable = std::fs::read_dir(&job.archive).map(drop);
-            let archive = job.archive.clone();
-            readable.map_err(|error| Error::Archive { path: archive, error })?;
-            let options = IndexOptions {
-                root: job.archive,
-                name: workflow.source().archive.clone(),
-                exclude: Some(workdir.clone()),
-                threads: workers.iter().sum(),
-                scan: ScanOptions::default(),
-            };
-            index(&local.database(), &options, &mut |_| ())?;
+            if let Some(pieces) = workflow.source().archive() {
+                let readable = std::fs::read_dir(&job.archive).map(drop);
+                let archive = job.archive.clone();
+                readable.map_err(|error| Error::Archive { path: archive, error })?;
+                let options = IndexOptions {
+                    root: job.archive,
+                    name: pieces.archive.clone(),
+                    exclude: Some(workdir.clone()),
+                    threads: workers.iter().sum(),
+                    scan: ScanOptions::default(),
+                };
+                index(&local.database(), &options, &mut |_| ())?;
+            }
             let journal = journal_path(&workdir, &job.name);
-            let stage = Arc::new(Stage::new(workflow, &job.name));
+            let stage = Arc::new(Stage::new(workflow, &job.name).of_build(own_build()));
             let driver = local.submit_to(&stage, &journal, &workers, job.fresh)?;
             let (never, mut draining) = (Interrupt::default(), false);
             loop {

@@ -1,7 +1,7 @@
 //! Every role in one process: the same foreman, worker and db-proxy as on a cluster, joined by
 //! local mailboxes.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use mspass_actors::Result;
@@ -17,6 +17,12 @@ use mspass_io::store::Database;
 
 /// Memory that running tasks and outputs not yet stored may take.
 pub const WORKER_MEMORY_BYTES: u64 = 128 << 20;
+
+/// The folder of a job's workers: `work` beside that of the journals.
+fn work_folder(journal: &Path) -> PathBuf {
+    let jobs = journal.parent().unwrap_or(Path::new("."));
+    jobs.parent().filter(|_| jobs.ends_with("jobs")).unwrap_or(jobs).join("work")
+}
 
 /// A cluster of one process, around a database that its db-proxy holds.
 ///
@@ -61,7 +67,10 @@ impl LocalCluster {
     }
 
     /// The same with several workers, each of so many threads.
-    pub(super) fn submit_to(
+    ///
+    /// # Errors
+    /// As [`Self::submit`].
+    pub fn submit_to(
         &self,
         stage: &Arc<Stage>,
         journal: &Path,
@@ -71,7 +80,8 @@ impl LocalCluster {
         let database = self.database();
         let opened = job::open(&database, stage, journal, fresh)?;
         let job = stage.job().to_owned();
-        let spec = JobSpec { job, epoch: opened.epoch, ..JobSpec::default() };
+        let stages = stage.workflow().stage_count();
+        let spec = JobSpec { job, epoch: opened.epoch, stages, ..JobSpec::default() };
         let foreman = ForemanActor::start(&self.runtime, &spec, opened.journal);
         let driver = Driver::new(self.runtime.waiter(), &foreman);
         driver.plan(&database, stage, opened.progress)?;
@@ -81,6 +91,7 @@ impl LocalCluster {
                 name: format!("worker-{number}"),
                 threads,
                 memory_bytes_max: WORKER_MEMORY_BYTES / workers.len().max(1) as u64,
+                folder: work_folder(journal),
                 budget: None,
             };
             let slate = (Slate::in_memory(threads), Vec::new());

@@ -16,7 +16,7 @@ pub use settings::{Address, Settings, Store};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Role {
-    /// Foreman, roster and jobs.
+    /// Foreman and jobs.
     Scheduler,
     /// The holder of the database.
     Db,

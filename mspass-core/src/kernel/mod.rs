@@ -8,6 +8,7 @@
 
 pub mod amplitude;
 pub mod calculus;
+pub mod correlate;
 pub mod decimate;
 pub mod detrend;
 pub mod envelope;
@@ -19,6 +20,7 @@ pub mod rotate;
 pub mod sos;
 pub mod taper;
 pub mod trigger;
+pub mod whiten;
 
 #[cfg(test)]
 mod tests;

@@ -31,6 +31,29 @@ impl<T> Key<T> {
     }
 }
 
+/// Names that documents have for what the fields of the objects say; header edits write none of
+/// them.
+pub const STRUCTURE: [&str; 18] = [
+    "net",
+    "sta",
+    "loc",
+    "chan",
+    "npts",
+    "delta",
+    "sampling_rate",
+    "starttime",
+    "starttime_ns",
+    "starttime_shift",
+    "endtime",
+    "endtime_ns",
+    "time_standard",
+    "utc_convertible",
+    "tmatrix",
+    "cardinal",
+    "orthogonal",
+    "gaps",
+];
+
 /// Factor from counts to the ground-motion unit (nominally nm/s).
 pub const CALIB: Key<f64> = Key::new("calib");
 /// Latitude of the site, degrees.

@@ -79,6 +79,18 @@ impl Metadata {
         Some(value)
     }
 
+    /// Keeps the entries that `keep` wants; every removal counts as a modification.
+    pub fn retain(&mut self, mut keep: impl FnMut(&str, &Value) -> bool) {
+        let modified = &mut self.modified;
+        self.entries.retain(|name, value| {
+            let kept = keep(name, value);
+            if !kept && !modified.contains(name) {
+                modified.insert(name.clone());
+            }
+            kept
+        });
+    }
+
     /// Gives `from` the name `to`, replacing what stood there; false when `from` is absent.
     pub fn rename(&mut self, from: &str, to: &str) -> bool {
         match self.remove(from) {

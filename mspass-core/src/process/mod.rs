@@ -4,11 +4,15 @@
 //! when a workflow is built; [`Process::apply`] meets the data. Neither looks at life, log or
 //! history: [`runner::run`] does.
 
+mod bundle;
 mod calculus;
+mod correlate;
 mod decimate;
 mod detrend;
 mod filter;
+mod fold;
 mod function;
+mod header;
 mod interpolate;
 mod members;
 mod reference;
@@ -18,17 +22,24 @@ pub mod runner;
 mod scale;
 mod scratch;
 mod taper;
+mod whiten;
 mod window;
 
 use crate::datum::Datum;
 use crate::error::Result;
 use crate::series::Sampled;
 
+pub use bundle::Bundle;
 pub use calculus::{Differentiate, Integrate};
+pub use correlate::CorrelatePairs;
 pub use decimate::{Antialias, Decimate};
 pub use detrend::{Detrend, Trend};
 pub use filter::{Bandpass, Bandstop, Highpass, Lowpass};
+pub use fold::{Align, Fold, Folded, Stack, StackSum, Stacked, fold_members};
 pub use function::{FnProcess, map_fn};
+pub use header::{
+    Constant, Edit, HeaderEdit, HeaderTest, Interval, Is, Kill, Missing, Operand, Operator,
+};
 pub use interpolate::{Interpolate, Interpolation};
 pub use members::{Members, members};
 pub use reference::{Origin, ToRelative, ToUtc};
@@ -37,6 +48,7 @@ pub use rotate::{Angle, Extract, Rotate, Turn};
 pub use scale::{Measure, Scale};
 pub use scratch::{DESIGNS_MAX, SPARE_BUFFERS_MAX, SPARE_BYTES_MAX, Scratch};
 pub use taper::{Taper, TimeTaper};
+pub use whiten::{OneBit, Whiten};
 pub use window::{PADDED_NPTS_MAX, ShortSegment, Span, Window};
 
 /// An algorithm that takes one `T` and gives one [`Self::Output`].

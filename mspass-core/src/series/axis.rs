@@ -197,6 +197,15 @@ impl TimeAxis {
         }
     }
 
+    /// The same times without a way back to UTC; an axis in UTC stays as it is.
+    pub(crate) fn without_origin(self) -> Self {
+        let standard = match self.standard {
+            TimeStandard::Relative { .. } => TimeStandard::Relative { origin: None },
+            TimeStandard::Utc => TimeStandard::Utc,
+        };
+        Self { standard, ..self }
+    }
+
     /// Back to UTC (MsPASS `rtoa`); an axis in UTC stays as it is. An error without an origin.
     pub fn to_utc(&mut self) -> Result<()> {
         match self.standard {

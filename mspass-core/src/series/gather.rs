@@ -12,6 +12,7 @@ use crate::metadata::{Metadata, Value};
 use crate::series::axis::TimeAxis;
 use crate::series::ensemble::Ensemble;
 use crate::series::sampled::Sampled;
+use crate::series::samples;
 use crate::series::time_series::{covered, overlap_start};
 
 /// Members over the same span of time as one dense array, members x components x npts.
@@ -41,6 +42,7 @@ pub struct Gather<T> {
     /// The members without their samples.
     heads: Vec<T>,
     /// Member after member, of each one component after the other.
+    #[serde(with = "samples")]
     samples: Vec<f64>,
     components: usize,
     npts: usize,
@@ -58,6 +60,7 @@ pub struct Gather<T> {
 #[serde(bound(deserialize = "T: DeserializeOwned"))]
 struct Stored<T> {
     heads: Vec<T>,
+    #[serde(with = "samples")]
     samples: Vec<f64>,
     components: usize,
     npts: usize,

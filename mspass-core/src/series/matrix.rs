@@ -15,6 +15,6 @@ pub(super) fn product(a: &Matrix, b: &Matrix) -> Matrix {
 }
 
 /// Whether no element of the two differs by more than `tolerance`.
-pub(super) fn agree(a: &Matrix, b: &Matrix, tolerance: f64) -> bool {
+pub(crate) fn agree(a: &Matrix, b: &Matrix, tolerance: f64) -> bool {
     a.as_flattened().iter().zip(b.as_flattened()).all(|(a, b)| (a - b).abs() <= tolerance)
 }

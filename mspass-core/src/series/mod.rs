@@ -3,14 +3,19 @@
 mod axis;
 mod direction;
 mod ensemble;
+mod facts;
 mod gaps;
 mod gather;
 mod matrix;
 mod power_spectrum;
 mod rotation;
 mod sampled;
+mod samples;
 mod seismogram;
 mod time_series;
+
+pub(crate) use matrix::agree as matrices_agree;
+pub(crate) use time_series::overlap_start;
 
 pub use axis::{TimeAxis, TimeStandard};
 pub use direction::{Direction, Slowness};

@@ -8,6 +8,7 @@ use crate::error::{Error, Result};
 use crate::history::History;
 use crate::id::SeedId;
 use crate::metadata::Metadata;
+use crate::series::samples;
 use crate::units::Hertz;
 
 /// Power at evenly spaced frequencies.
@@ -38,6 +39,7 @@ pub struct PowerSpectrum {
     /// Number of samples of the data, 0 where unknown.
     pub data_npts: usize,
     /// Power, square of the data's unit per Hz.
+    #[serde(with = "samples")]
     pub spectrum: Vec<f64>,
     /// Everything that is not structure.
     pub metadata: Metadata,

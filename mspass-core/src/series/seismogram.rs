@@ -9,11 +9,13 @@ use crate::error::{Error, Result};
 use crate::history::History;
 use crate::id::SeedId;
 use crate::kernel::rotate::{self, Matrix};
-use crate::metadata::Metadata;
+use crate::metadata::{Metadata, Value};
 use crate::series::axis::TimeAxis;
+use crate::series::facts;
 use crate::series::gaps::Gaps;
 use crate::series::matrix::{self, IDENTITY};
 use crate::series::sampled::Sampled;
+use crate::series::samples;
 use crate::series::time_series::{combine_from, covered, overlap_start};
 use crate::time::{TimeWindow, UtcTime};
 use crate::units::Hertz;
@@ -45,6 +47,7 @@ pub struct Seismogram {
     /// Where the samples lie in time.
     pub axis: TimeAxis,
     /// One component after the other.
+    #[serde(with = "samples")]
     samples: Vec<f64>,
     tmatrix: Matrix,
     /// Where data are missing, in nanoseconds since the first sample.
@@ -64,6 +67,7 @@ pub struct Seismogram {
 struct Stored {
     id: SeedId,
     axis: TimeAxis,
+    #[serde(with = "samples")]
     samples: Vec<f64>,
     tmatrix: Matrix,
     #[serde(default)]
@@ -120,7 +124,6 @@ impl Seismogram {
         Ok(Self::of_planar(id, TimeAxis::utc(starttime, sampling_rate), samples))
     }
 
-    /// A live, cardinal seismogram of samples that are three equal components.
     /// A live seismogram on `axis` of samples component after component, in cardinal directions.
     ///
     /// # Errors
@@ -298,6 +301,11 @@ impl Datum for Seismogram {
     const KIND: &'static str = "Seismogram";
 
     crate::datum_fields!();
+
+    /// As a [`TimeSeries`](super::TimeSeries) answers; `npts` is that of one component.
+    fn fact(&self, name: &str) -> Option<Value> {
+        facts::of(&self.id, &self.axis, self.npts(), &self.metadata, name)
+    }
 
     fn memory_bytes(&self) -> usize {
         size_of::<Self>()

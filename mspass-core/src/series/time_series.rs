@@ -7,10 +7,12 @@ use crate::elog::{ErrorLog, Life};
 use crate::error::{Error, Result};
 use crate::history::History;
 use crate::id::SeedId;
-use crate::metadata::Metadata;
+use crate::metadata::{Metadata, Value};
 use crate::series::axis::TimeAxis;
+use crate::series::facts;
 use crate::series::gaps::Gaps;
 use crate::series::sampled::Sampled;
+use crate::series::samples;
 use crate::time::{TimeWindow, UtcTime};
 use crate::units::Hertz;
 
@@ -29,6 +31,7 @@ pub struct TimeSeries {
     /// Where the samples lie in time.
     pub axis: TimeAxis,
     /// The samples; their number is `npts`.
+    #[serde(with = "samples")]
     pub samples: Vec<f64>,
     /// Where data are missing, in nanoseconds since the first sample; [`Self::add_gap`] and its kin
     /// take times of the axis.
@@ -171,7 +174,7 @@ impl TimeSeries {
 
 /// The sample of `mine` at which `theirs` starts (negative: before); an error when rates or time
 /// standards differ.
-pub(super) fn overlap_start(mine: &TimeAxis, theirs: &TimeAxis) -> Result<i64> {
+pub(crate) fn overlap_start(mine: &TimeAxis, theirs: &TimeAxis) -> Result<i64> {
     let (a, b) = (mine.sampling_rate(), theirs.sampling_rate());
     if !a.agrees_with(b, RATE_TOLERANCE) {
         return Err(Error::unfit(format!("sampling rates {a} and {b} differ")));
@@ -208,6 +211,12 @@ impl Datum for TimeSeries {
     const KIND: &'static str = "TimeSeries";
 
     crate::datum_fields!();
+
+    /// `net`, `sta`, `loc`, `chan`, `npts`, `sampling_rate` (Hz), `delta` (s), `starttime` and
+    /// `endtime` (seconds of the axis), `time_standard` ("UTC" or "Relative"), else its metadata.
+    fn fact(&self, name: &str) -> Option<Value> {
+        facts::of(&self.id, &self.axis, self.npts(), &self.metadata, name)
+    }
 
     fn memory_bytes(&self) -> usize {
         size_of::<Self>()

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use mspass_core::kernel::interpolate::Grid;
 use mspass_core::kernel::taper::{Shape, Side};
 use mspass_core::kernel::{
-    Scratch, Sos, calculus, decimate, detrend, envelope, filter, interpolate, resample, rotate,
-    taper, trigger,
+    Scratch, Sos, calculus, correlate, decimate, detrend, envelope, filter, interpolate, resample,
+    rotate, taper, trigger,
 };
 use serde_json::Value;
 
@@ -61,12 +61,27 @@ pub(crate) fn run(
     let found = match op {
         "rotate_ne_rt" | "rotate_zne_lqt" | "rotate_to_zne" => rotate(op, p, inputs),
         "trigger_onset" => triggered(p, inputs),
+        "correlate" => correlated(p, inputs),
         _ => {
             let x = inputs.remove("x").unwrap_or_default();
             condition(op, p, x)?.map(|x| Arrays::from([("x".to_owned(), x)]))
         }
     };
     Some(found)
+}
+
+/// ObsPy's correlation of two traces.
+fn correlated(p: &mut Parameters<'_>, mut inputs: Arrays) -> Result<Arrays, String> {
+    let (max_lag, demean) = (p.count("shift")?, p.flag("demean")?);
+    let normalize = p.value("normalize")?.as_str() == Some("naive");
+    let mut input = |name: &str| {
+        let x = inputs.remove(name).ok_or_else(|| format!("no input {name}"))?;
+        Ok::<_, String>(if demean { changed(x, detrend::demean) } else { x })
+    };
+    let (a, b, mut out, mut scratch) = (input("a")?, input("b")?, Vec::new(), Scratch::new());
+    correlate::cross_correlate(&a, &b, max_lag, normalize, &mut out, &mut scratch)
+        .map_err(|error| error.to_string())?;
+    Ok(Arrays::from([("x".to_owned(), out)]))
 }
 
 /// Operations of one trace.

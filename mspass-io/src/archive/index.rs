@@ -64,13 +64,33 @@ pub struct IndexProgress {
 /// Brings the index of an archive up to date.
 ///
 /// # Errors
-/// [`Error::Refused`] when the root is no readable folder, or the archive of this name has another
-/// root.
+/// As of [`index_while`].
 pub fn index(
     database: &Database,
     options: &IndexOptions,
     on_progress: &mut dyn FnMut(&IndexProgress),
 ) -> Result<IndexProgress> {
+    let mut last = IndexProgress::default();
+    let indexed = index_while(database, options, &mut |progress| {
+        last = *progress;
+        on_progress(progress);
+        true
+    })?;
+    Ok(indexed.unwrap_or(last))
+}
+
+/// Brings the index of an archive up to date as long as `goes_on`, which is asked before the first
+/// file and after each, says so. `None` when it did not while there were files left to scan: what
+/// was found until then is in the index, and the next time goes on from there.
+///
+/// # Errors
+/// [`Error::Refused`] when the root is no readable folder, or the archive of this name has another
+/// root.
+pub fn index_while(
+    database: &Database,
+    options: &IndexOptions,
+    goes_on: &mut dyn FnMut(&IndexProgress) -> bool,
+) -> Result<Option<IndexProgress>> {
     let (root, known) = claim_root(database, options)?;
     let Walk { mut files, mut errors } = walk(&root)?;
     if let Some(exclude) = options.exclude.as_ref().and_then(|path| path.canonicalize().ok()) {
@@ -85,7 +105,10 @@ pub fn index(
     database.documents.create_index(ARCHIVE_FILE, &doc! { "archive": 1 })?;
     database.documents.create_index(WF_MINISEED, &doc! { "archive_file_id": 1, "foff": 1 })?;
     let (stale, changed) = stale_files(database, options, files, &mut progress)?;
-    on_progress(&progress);
+    let mut stopped = !goes_on(&progress);
+    if stopped && !is_complete(&progress) {
+        return Ok(None);
+    }
     let mut writer = Writer { database, options, root: &root, runs: Vec::new(), files: Vec::new() };
     for error in errors {
         progress.scanned += 1;
@@ -109,14 +132,18 @@ pub fn index(
         progress.runs += scan.runs.len() as u64;
         progress.barren += u64::from(scan.runs.is_empty());
         progress.bytes_read += scan.bytes_read;
-        on_progress(&progress);
+        stopped |= !goes_on(&progress);
         // A kill may have left runs of a file that the index does not know yet.
         written = writer.add(&file, scan, is_change || known);
-        if written.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+        if written.is_ok() && !stopped { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
     });
     written?;
     writer.write()?;
-    Ok(progress)
+    Ok((!stopped || is_complete(&progress)).then_some(progress))
+}
+
+fn is_complete(progress: &IndexProgress) -> bool {
+    progress.unchanged + progress.scanned == progress.files
 }
 
 /// What is known of a file that could not be read.

@@ -7,7 +7,7 @@ mod index;
 mod scan;
 mod walk;
 
-pub use index::{ERRORS_MAX, IndexOptions, IndexProgress, index};
+pub use index::{ERRORS_MAX, IndexOptions, IndexProgress, index, index_while};
 pub use scan::{FileScan, Gap, Run, ScanOptions, scan_file, scan_files, scan_runs};
 pub use walk::{FoundFile, Walk, WalkError, walk};
 

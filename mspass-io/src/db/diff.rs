@@ -1,5 +1,6 @@
 //! Whether two databases are equal document for document, and where they first differ.
 
+mod jobs;
 mod report;
 #[cfg(test)]
 mod tests;
@@ -13,6 +14,8 @@ use bytes::Bytes;
 use crate::error::{Error, Result};
 use crate::query::encode_key;
 use crate::store::{BlobStore, Database, DocumentStore, Find};
+
+pub use jobs::{Count, DatumDifference, DatumName, JobsDiff, diff_jobs};
 
 /// Keys that need not agree, in any collection and at any depth (`logdata` carries `process_id`).
 ///
@@ -225,29 +228,58 @@ fn compare(
     l: &Document,
     r: &Document,
 ) -> Result<Option<DifferenceKind>> {
-    let mut path = String::new();
-    if let Some((l, r)) = differing_key(&counts.name, &mut path, l, r) {
-        let (left, right) = (l.cloned(), r.cloned());
-        return Ok(Some(DifferenceKind::Key { path, left, right }));
+    if let Some(kind) = first_difference(&counts.name, l, r) {
+        return Ok(Some(kind));
     }
+    Ok(differing_samples((left, l), (right, r), &mut counts.blobs)?.map(DifferenceKind::Samples))
+}
+
+/// How the samples of two waveforms differ, where they are in the databases; counts them in
+/// `blobs`.
+fn differing_samples(
+    (left, l): (&Database, &Document),
+    (right, r): (&Database, &Document),
+    blobs: &mut u64,
+) -> Result<Option<SamplesDiff>> {
     if !l.get_str("storage_mode").is_ok_and(|mode| mode == "gridfs") {
         return Ok(None);
     }
     let Ok(id) = l.get_object_id("gridfs_id") else { return Ok(None) };
-    counts.blobs += 1;
-    let read = |blobs: &dyn BlobStore| match blobs.read(id) {
+    *blobs += 1;
+    let read = |blobs: &dyn BlobStore, id| match blobs.read(id) {
         Ok(bytes) => Ok(Some(bytes)),
         Err(Error::NoBlob { .. }) => Ok(None),
         Err(error) => Err(error),
     };
-    let (l, r): (Option<Bytes>, Option<Bytes>) = (read(&*left.blobs)?, read(&*right.blobs)?);
-    if l.is_some() && l == r {
-        return Ok(None);
+    let l: Option<Bytes> = read(&*left.blobs, id)?;
+    let r: Option<Bytes> = match r.get_object_id("gridfs_id") {
+        Ok(id) => read(&*right.blobs, id)?,
+        Err(_) => None,
+    };
+    Ok(samples_difference(l.as_deref(), r.as_deref()))
+}
+
+/// How two blocks of samples differ; none where both are there and equal.
+pub fn samples_difference(left: Option<&[u8]>, right: Option<&[u8]>) -> Option<SamplesDiff> {
+    if left.is_some() && left == right {
+        return None;
     }
-    let at =
-        l.as_ref().zip(r.as_ref()).and_then(|(l, r)| l.iter().zip(r).position(|(l, r)| l != r));
-    let (left, right) = (l.map(|l| l.len()), r.map(|r| r.len()));
-    Ok(Some(DifferenceKind::Samples(SamplesDiff { left, right, at })))
+    let at = left.zip(right).and_then(|(l, r)| l.iter().zip(r).position(|(l, r)| l != r));
+    let (left, right) = (left.map(<[u8]>::len), right.map(<[u8]>::len));
+    Some(SamplesDiff { left, right, at })
+}
+
+/// The first key in which two documents of a collection differ, by the rule of
+/// [`KEYS_PASSED_OVER`].
+pub fn first_difference(
+    collection: &str,
+    left: &Document,
+    right: &Document,
+) -> Option<DifferenceKind> {
+    let mut path = String::new();
+    let (l, r) = differing_key(collection, &mut path, left, right)?;
+    let (left, right) = (l.cloned(), r.cloned());
+    Some(DifferenceKind::Key { path, left, right })
 }
 
 type Values<'a> = (Option<&'a Bson>, Option<&'a Bson>);

@@ -35,12 +35,7 @@ struct Node {
 }
 
 /// The document `id` of what a datum of a kind went through; `about` says whose history it is.
-pub(super) fn history_document(
-    id: ObjectId,
-    kind: &str,
-    history: &History,
-    about: &Document,
-) -> Document {
+pub fn history_document(id: ObjectId, kind: &str, history: &History, about: &Document) -> Document {
     let steps = history.passages.iter().map(|passage| {
         Bson::Document(doc! { "step": &passage.step, "parameters": &passage.parameters })
     });

@@ -72,6 +72,11 @@ pub fn output_id(job: &str, step: &str, inputs: &[DocumentId], number: u64) -> O
     inputs.iter().fold(start, |id, input| id.id(to_object_id(*input))).number(number).object_id()
 }
 
+/// The `_id` of the history of a saved datum.
+pub fn history_id(id: ObjectId) -> ObjectId {
+    Derived::new("history").id(id).object_id()
+}
+
 /// The id that marks everything a job of this name writes.
 pub fn job_id(job: &str) -> ObjectId {
     Derived::new("job").text(job).object_id()

@@ -6,6 +6,7 @@ mod history;
 pub mod id;
 pub mod inventory;
 pub mod normalize;
+pub mod provenance;
 mod remains;
 pub mod schema;
 pub mod upkeep;
@@ -13,10 +14,11 @@ mod value;
 mod waveform;
 pub mod waveforms;
 
+pub use history::history_document;
 pub use remains::{abortion_document, cemetery_document, elog_document, log_documents};
 pub use schema::{Mode, Schema};
 pub use value::{from_bson, metadata_document, to_bson};
-pub use waveform::{Waveform, encode_samples, waveform_document, wf_time_series_document};
+pub use waveform::{Waveform, encode_samples, waveform_document, wf_document};
 pub use waveforms::{
     FileForm, GapPolicy, Outcome, Pieces, ReadOptions, SaveOptions, Storage, Waveforms, cremate,
     mummify,
@@ -44,6 +46,17 @@ pub mod collection {
     pub const HISTORY_GLOBAL: &str = "history_global";
     /// What single data went through.
     pub const HISTORY_OBJECT: &str = "history_object";
-    /// All collections that a job writes documents of its own into.
-    pub const OF_JOBS: [&str; 5] = [WF_TIME_SERIES, ELOG, CEMETERY, ABORTIONS, HISTORY_GLOBAL];
+    /// Data that jobs collected, of any kind.
+    pub const COLLECTED: &str = "collected";
+    /// All collections that a job writes documents of its own into, its record last.
+    pub const OF_JOBS: [&str; 8] = [
+        WF_TIME_SERIES,
+        WF_SEISMOGRAM,
+        COLLECTED,
+        ELOG,
+        CEMETERY,
+        ABORTIONS,
+        HISTORY_OBJECT,
+        HISTORY_GLOBAL,
+    ];
 }

@@ -3,14 +3,13 @@
 use std::collections::HashSet;
 
 use bson::oid::ObjectId;
-use bson::{Bson, Document, doc};
+use bson::{Document, doc};
 use bytes::Bytes;
 use mspass_core::series::{Gaps, Sampled, Seismogram, TimeAxis};
 use mspass_core::{ErrorLog, History, SeedId, Severity, TimeSeries};
 
 use super::collection::{WF_SEISMOGRAM, WF_TIME_SERIES};
 use super::fields;
-use super::id::to_object_id;
 use super::schema::Schema;
 use super::value::to_bson;
 use crate::error::Result;
@@ -167,17 +166,13 @@ pub(super) fn savable_document<T: Waveform>(
     document
 }
 
-/// The `wf_TimeSeries` document of a trace of one `wf_miniseed` document whose samples are stored
-/// under its own id.
-pub fn wf_time_series_document(id: ObjectId, trace: &TimeSeries, extra: &Document) -> Document {
+/// The document of a datum whose samples are stored as a blob under its own id.
+pub fn wf_document<T: Waveform>(id: ObjectId, datum: &T, extra: &Document) -> Document {
     let mut document = doc! { "_id": id };
-    document.extend(waveform_document(trace, extra));
-    document.insert("nbytes", fields::whole((trace.npts() * size_of::<f64>()) as u64));
+    document.extend(waveform_document(datum, extra));
+    document.insert("nbytes", fields::whole(size_of_val(datum.samples()) as u64));
     document.insert("storage_mode", "gridfs");
     document.insert("gridfs_id", id);
-    if let [input] = trace.history.inputs[..] {
-        document.insert("wf_miniseed_id", Bson::ObjectId(to_object_id(input)));
-    }
     document
 }
 

@@ -1,50 +1,62 @@
-//! The pieces themselves: in memory under a budget, the oldest of them in files beyond it.
+//! The pieces themselves: in memory under a budget, the oldest of them on the disk beyond it.
 
-use std::collections::{HashMap, HashSet, VecDeque};
-use std::fs::{self, File, TryLockError};
-use std::io::ErrorKind;
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
+use std::fs::{self, File};
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 
-use super::{KeepError, PieceFault, PieceName};
-use crate::error::{Error, Result};
+use super::{KeepError, ListPieces, Listing, PieceFault, PieceName};
 
 /// Pieces kept at the same time.
 pub const PIECES_MAX: usize = 1 << 20;
-/// Beginning of the names of the folders that keepers make.
-const FOLDER: &str = "pieces-";
-/// A file locked as long as the keeper lives.
-const LOCK: &str = "lock";
 
 /// Where pieces are kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PieceOptions {
-    /// The worker's folder; each keeper makes one of its own in it.
+    /// The worker's folder, whose disk takes what memory does not.
     pub folder: PathBuf,
     /// Bytes of pieces in memory at most.
     pub memory_bytes_max: u64,
 }
 
-/// The pieces that one worker process keeps. When it is dropped its files go; those of a keeper
-/// that was killed go when the next one starts in the same folder.
+/// The pieces that one worker process keeps. They are gone with it, whatever ends it: its files
+/// have no names.
 #[derive(Debug)]
 pub struct PieceKeeper {
-    memory_bytes_max: u64,
-    folder: PathBuf,
+    options: PieceOptions,
     kept: Mutex<Kept>,
-    /// Locked while this keeper lives.
-    _lock: File,
 }
+
+type StageOf = (String, u32);
 
 #[derive(Debug, Default)]
 struct Kept {
-    pieces: HashMap<PieceName, Place>,
+    pieces: BTreeMap<PieceName, Place>,
+    /// Parts of which every piece is here, by job and stage.
+    whole: HashMap<StageOf, BTreeSet<u64>>,
     /// Names of pieces in memory, the oldest first; some may be gone.
     order: VecDeque<PieceName>,
     memory_bytes: u64,
-    files: u64,
+    /// Where the pieces of a stage go that memory does not hold, and how far it is written.
+    spills: HashMap<StageOf, (Arc<File>, u64)>,
+}
+
+#[derive(Clone, Debug)]
+enum Place {
+    Memory(Bytes),
+    Disk { file: Arc<File>, at: u64, bytes: u64 },
+}
+
+impl Place {
+    fn bytes(&self) -> u64 {
+        match self {
+            Self::Memory(bytes) => bytes.len() as u64,
+            Self::Disk { bytes, .. } => *bytes,
+        }
+    }
 }
 
 impl Kept {
@@ -57,44 +69,18 @@ impl Kept {
             });
         }
     }
-}
 
-#[derive(Clone, Debug)]
-enum Place {
-    Memory(Bytes),
-    File(u64),
+    fn forget(&mut self, name: &PieceName) {
+        if let Some(Place::Memory(bytes)) = self.pieces.remove(name) {
+            self.memory_bytes -= bytes.len() as u64;
+        }
+    }
 }
 
 impl PieceKeeper {
-    /// A keeper with a folder of its own in that of the worker; what keepers that were killed left
-    /// there is removed.
-    ///
-    /// # Errors
-    /// When the folder cannot be made or locked.
-    pub fn start(options: &PieceOptions) -> Result<Self> {
-        let file = |action| mspass_io::Error::file(action, &options.folder);
-        fs::create_dir_all(&options.folder).map_err(file("create")).map_err(Error::Store)?;
-        remove_stale(&options.folder);
-        for number in 0u64.. {
-            let name = format!("{FOLDER}{}-{number}", std::process::id());
-            let folder = options.folder.join(name);
-            match fs::create_dir(&folder) {
-                Ok(()) => {
-                    let lock = File::create(folder.join(LOCK));
-                    let lock = lock.and_then(|file| file.lock().map(|()| file));
-                    let lock = lock.map_err(file("lock")).map_err(Error::Store)?;
-                    return Ok(Self {
-                        memory_bytes_max: options.memory_bytes_max,
-                        folder,
-                        kept: Mutex::default(),
-                        _lock: lock,
-                    });
-                }
-                Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
-                Err(error) => return Err(Error::Store(file("create")(error))),
-            }
-        }
-        unreachable!("a folder of some number is free")
+    /// A keeper without pieces; nothing is written before memory is not enough.
+    pub fn start(options: &PieceOptions) -> Self {
+        Self { options: options.clone(), kept: Mutex::default() }
     }
 
     /// Keeps a piece, in the place of one of the same name. Older pieces may go to the disk.
@@ -107,17 +93,17 @@ impl PieceKeeper {
             return Err(KeepError::TooMany);
         }
         // Room is made before anything changes hands.
-        let size = bytes.len() as u64;
-        let place = if size > self.memory_bytes_max {
-            Place::File(self.spill(&mut kept, &bytes)?)
+        let (size, most) = (bytes.len() as u64, self.options.memory_bytes_max);
+        let place = if size > most {
+            self.spill(&mut kept, &name, &bytes)?
         } else {
-            while kept.memory_bytes + size > self.memory_bytes_max {
+            while kept.memory_bytes + size > most {
                 let Some(oldest) = kept.order.pop_front() else { break };
                 let Some(Place::Memory(old)) = kept.pieces.get(&oldest).cloned() else { continue };
-                match self.spill(&mut kept, &old) {
-                    Ok(file) => {
+                match self.spill(&mut kept, &oldest, &old) {
+                    Ok(place) => {
                         kept.memory_bytes -= old.len() as u64;
-                        kept.pieces.insert(oldest, Place::File(file));
+                        kept.pieces.insert(oldest, place);
                     }
                     Err(error) => {
                         kept.order.push_front(oldest);
@@ -127,7 +113,7 @@ impl PieceKeeper {
             }
             Place::Memory(bytes)
         };
-        self.forget(&mut kept, &name);
+        kept.forget(&name);
         if matches!(place, Place::Memory(_)) {
             kept.memory_bytes += size;
             kept.order.push_back(name.clone());
@@ -135,6 +121,34 @@ impl PieceKeeper {
         kept.pieces.insert(name, place);
         kept.tidy_order();
         Ok(())
+    }
+
+    /// All pieces of a part are here: they may be listed.
+    pub fn finish_part(&self, job: &str, stage: u32, part: u64) {
+        let mut kept = self.kept();
+        kept.whole.entry((job.to_owned(), stage)).or_default().insert(part);
+    }
+
+    /// The pieces of a bucket, of parts that are whole.
+    pub fn list(&self, asked: &ListPieces) -> Listing {
+        let ListPieces { job, stage, bucket, with_parts } = asked;
+        let kept = self.kept();
+        let Some(whole) = kept.whole.get(&(job.clone(), *stage)) else { return Listing::default() };
+        let name = |part, chunk| PieceName {
+            job: job.clone(),
+            stage: *stage,
+            bucket: *bucket,
+            part,
+            chunk,
+        };
+        let of_bucket = kept.pieces.range(name(0, 0)..=name(u64::MAX, u32::MAX));
+        let of_whole = of_bucket.filter(|(name, _)| whole.contains(&name.part));
+        Listing {
+            pieces: of_whole.map(|(name, place)| (name.part, name.chunk, place.bytes())).collect(),
+            part_count: whole.len() as u64,
+            part_sum: whole.iter().fold(0, |sum: u64, part| sum.wrapping_add(*part)),
+            parts: if *with_parts { whole.iter().copied().collect() } else { Vec::new() },
+        }
     }
 
     /// The bytes of a piece.
@@ -146,18 +160,13 @@ impl PieceKeeper {
         match place {
             None => Err(PieceFault::Lost(name.clone())),
             Some(Place::Memory(bytes)) => Ok(bytes),
-            Some(Place::File(number)) => {
-                let path = self.file(number);
-                match fs::read(&path) {
-                    Ok(bytes) => Ok(Bytes::from(bytes)),
-                    // It was dropped meanwhile, or somebody cleared the folder.
-                    Err(error) if error.kind() == ErrorKind::NotFound => {
-                        Err(PieceFault::Lost(name.clone()))
-                    }
-                    Err(error) => {
-                        Err(PieceFault::Unread(format!("cannot read {}: {error}", path.display())))
-                    }
-                }
+            Some(Place::Disk { file, at, bytes }) => {
+                let mut read = vec![0; usize::try_from(bytes).unwrap_or(usize::MAX)];
+                let done = file.read_exact_at(&mut read, at);
+                done.map(|()| Bytes::from(read)).map_err(|error| {
+                    let folder = self.options.folder.display();
+                    PieceFault::Unread(format!("cannot read the {name} in {folder}: {error}"))
+                })
             }
         }
     }
@@ -167,7 +176,10 @@ impl PieceKeeper {
         let mut kept = self.kept();
         let of = |name: &&PieceName| name.job == job && stage.is_none_or(|s| name.stage == s);
         let names: Vec<PieceName> = kept.pieces.keys().filter(of).cloned().collect();
-        names.iter().for_each(|name| self.forget(&mut kept, name));
+        names.iter().for_each(|name| kept.forget(name));
+        let stays = |of: &str, number: u32| of != job || stage.is_some_and(|s| s != number);
+        kept.whole.retain(|(of, number), _| stays(of, *number));
+        kept.spills.retain(|(of, number), _| stays(of, *number));
         names.len() as u64
     }
 
@@ -176,59 +188,45 @@ impl PieceKeeper {
         self.kept().memory_bytes
     }
 
-    /// Folder of the files.
+    /// The worker's folder.
     pub fn folder(&self) -> &Path {
-        &self.folder
+        &self.options.folder
+    }
+
+    /// A file without a name on the disk of the worker's folder.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn scratch_file(&self) -> std::io::Result<File> {
+        static FILES: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
+        let number = FILES.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        let folder = &self.options.folder;
+        fs::create_dir_all(folder)?;
+        let path = folder.join(format!("pieces-{}-{number}", std::process::id()));
+        let file = File::options().read(true).write(true).create_new(true).open(&path)?;
+        fs::remove_file(&path)?;
+        Ok(file)
     }
 
     fn kept(&self) -> MutexGuard<'_, Kept> {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn file(&self, number: u64) -> PathBuf {
-        self.folder.join(format!("{number}.piece"))
-    }
-
-    fn spill(&self, kept: &mut Kept, bytes: &Bytes) -> Result<u64, KeepError> {
-        kept.files += 1;
-        let path = self.file(kept.files);
-        if let Err(error) = fs::write(&path, bytes) {
-            let _ = fs::remove_file(&path);
-            return Err(KeepError::Spill { bytes: bytes.len(), path, error });
+    fn spill(&self, kept: &mut Kept, name: &PieceName, bytes: &[u8]) -> Result<Place, KeepError> {
+        let refuse = |error| {
+            let path = self.options.folder.clone();
+            KeepError::Spill { bytes: bytes.len(), path, error }
+        };
+        let of = (name.job.clone(), name.stage);
+        if !kept.spills.contains_key(&of) {
+            let file = self.scratch_file().map_err(refuse)?;
+            kept.spills.insert(of.clone(), (Arc::new(file), 0));
         }
-        Ok(kept.files)
-    }
-
-    fn forget(&self, kept: &mut Kept, name: &PieceName) {
-        match kept.pieces.remove(name) {
-            Some(Place::Memory(bytes)) => {
-                kept.memory_bytes -= bytes.len() as u64;
-            }
-            Some(Place::File(number)) => drop(fs::remove_file(self.file(number))),
-            None => {}
-        }
-    }
-}
-
-impl Drop for PieceKeeper {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.folder);
-    }
-}
-
-/// Removes the folders of keepers that are gone: their locks are free.
-fn remove_stale(folder: &Path) {
-    let Ok(entries) = fs::read_dir(folder) else { return };
-    for entry in entries.flatten() {
-        let ours = entry.file_name().to_str().is_some_and(|name| name.starts_with(FOLDER));
-        if !ours {
-            continue;
-        }
-        let lock = File::open(entry.path().join(LOCK));
-        let held = lock.is_ok_and(|lock| matches!(lock.try_lock(), Err(TryLockError::WouldBlock)));
-        if !held {
-            let _ = fs::remove_dir_all(entry.path());
-        }
+        let (file, written) = kept.spills.get_mut(&of).expect("it was just put there");
+        file.write_all_at(bytes, *written).map_err(refuse)?;
+        let (at, bytes) = (*written, bytes.len() as u64);
+        *written += bytes;
+        Ok(Place::Disk { file: Arc::clone(file), at, bytes })
     }
 }
 
@@ -237,7 +235,7 @@ mod tests {
     use super::*;
 
     fn name(job: &str, stage: u32, part: u64) -> PieceName {
-        PieceName { job: job.into(), stage, bucket: 0, part }
+        PieceName { job: job.into(), stage, bucket: 0, part, chunk: 0 }
     }
 
     fn piece(part: u64, size: usize) -> Bytes {
@@ -245,34 +243,50 @@ mod tests {
     }
 
     fn keeper(folder: &Path, memory_bytes_max: u64) -> PieceKeeper {
-        PieceKeeper::start(&PieceOptions { folder: folder.into(), memory_bytes_max }).unwrap()
-    }
-
-    fn files(keeper: &PieceKeeper) -> usize {
-        fs::read_dir(keeper.folder()).unwrap().count() - 1
+        PieceKeeper::start(&PieceOptions { folder: folder.into(), memory_bytes_max })
     }
 
     #[test]
     fn memory_is_bounded_and_everything_is_there() {
         let folder = tempfile::tempdir().unwrap();
-        let keeper = keeper(folder.path(), 1000);
+        let keeper = keeper(&folder.path().join("work"), 1000);
         for part in 0..50 {
             keeper.keep(name("a", 1, part), piece(part, 300)).unwrap();
             assert!(keeper.memory_bytes() <= 1000);
         }
         keeper.keep(name("a", 2, 0), piece(7, 5000)).unwrap();
-        assert_eq!((keeper.memory_bytes(), files(&keeper)), (900, 48));
+        assert_eq!(keeper.memory_bytes(), 900);
         for part in 0..50 {
             assert_eq!(keeper.read(&name("a", 1, part)).unwrap(), piece(part, 300));
         }
         assert_eq!(keeper.read(&name("a", 2, 0)).unwrap(), piece(7, 5000));
+        assert_eq!(keeper.kept().spills.len(), 2);
+        assert_eq!(fs::read_dir(keeper.folder()).unwrap().count(), 0, "its files have no names");
         assert_eq!(keeper.drop_pieces("b", None), 0);
         assert_eq!(keeper.drop_pieces("a", Some(1)), 50);
-        assert_eq!((keeper.memory_bytes(), files(&keeper)), (0, 1));
+        assert_eq!((keeper.memory_bytes(), keeper.kept().spills.len()), (0, 1));
         let lost = name("a", 1, 3);
         assert_eq!(keeper.read(&lost), Err(PieceFault::Lost(lost)));
         assert_eq!(keeper.drop_pieces("a", None), 1);
-        assert_eq!(files(&keeper), 0);
+        assert!(keeper.kept().spills.is_empty());
+    }
+
+    #[test]
+    fn pieces_are_listed_once_their_part_is_whole() {
+        let folder = tempfile::tempdir().unwrap();
+        let keeper = keeper(folder.path(), 100);
+        let list = ListPieces { job: "a".into(), stage: 1, bucket: 0, with_parts: true };
+        for (part, size) in [(7, 60), (3, 80)] {
+            keeper.keep(name("a", 1, part), piece(1, size)).unwrap();
+        }
+        keeper.keep(PieceName { bucket: 1, ..name("a", 1, 9) }, piece(1, 5)).unwrap();
+        assert_eq!(keeper.list(&list), Listing::default());
+        [3, 9].into_iter().for_each(|part| keeper.finish_part("a", 1, part));
+        let listing = keeper.list(&list);
+        assert_eq!(listing.pieces, [(3, 0, 80)]);
+        assert_eq!((listing.part_count, listing.part_sum, listing.parts), (2, 12, vec![3, 9]));
+        keeper.drop_pieces("a", None);
+        assert_eq!(keeper.list(&list), Listing::default());
     }
 
     #[test]
@@ -283,7 +297,7 @@ mod tests {
             keeper.keep(name("a", 1, 1), piece(size as u64, size)).unwrap();
             assert_eq!(keeper.read(&name("a", 1, 1)).unwrap(), piece(size as u64, size));
         }
-        assert_eq!((keeper.memory_bytes(), files(&keeper)), (10, 0));
+        assert_eq!(keeper.memory_bytes(), 10);
         for _ in 0..1000 {
             keeper.keep(name("a", 1, 1), piece(1, 10)).unwrap();
         }
@@ -291,29 +305,12 @@ mod tests {
     }
 
     #[test]
-    fn files_go_with_their_keeper_and_stale_ones_at_the_start() {
-        let folder = tempfile::tempdir().unwrap();
-        let stale = folder.path().join("pieces-1-0");
-        fs::create_dir(&stale).unwrap();
-        fs::write(stale.join("1.piece"), b"old").unwrap();
-        fs::write(folder.path().join("other"), b"not ours").unwrap();
-        let (one, two) = (keeper(folder.path(), 0), keeper(folder.path(), 0));
-        assert!(!stale.exists());
-        one.keep(name("a", 1, 1), piece(1, 10)).unwrap();
-        let three = keeper(folder.path(), 0);
-        assert_eq!(one.read(&name("a", 1, 1)).unwrap(), piece(1, 10));
-        drop((one, two, three));
-        let left: Vec<_> = fs::read_dir(folder.path()).unwrap().map(|e| e.unwrap()).collect();
-        assert_eq!(left.len(), 1);
-        assert_eq!(left[0].file_name(), "other");
-    }
-
-    #[test]
     fn a_disk_that_takes_no_more_says_so_and_loses_nothing() {
         let folder = tempfile::tempdir().unwrap();
-        let keeper = keeper(folder.path(), 100);
+        let taken = folder.path().join("taken");
+        fs::write(&taken, b"a file").unwrap();
+        let keeper = keeper(&taken, 100);
         keeper.keep(name("a", 1, 1), piece(1, 90)).unwrap();
-        fs::remove_dir_all(keeper.folder()).unwrap();
         let error = keeper.keep(name("a", 1, 2), piece(2, 90)).unwrap_err().to_string();
         assert!(error.starts_with("cannot write 90 bytes of pieces to "), "{error}");
         assert!(error.ends_with("or name another folder in MSPASS_WORKER_DIR"), "{error}");

@@ -12,6 +12,7 @@ pub(crate) mod coverage;
 pub(crate) mod envelope;
 mod png;
 mod power;
+mod section;
 pub(crate) mod spectrum;
 pub(crate) mod svg;
 #[cfg(test)]
@@ -92,6 +93,59 @@ pub fn plot_traces(traces: &[TracePlot<'_>]) -> String {
     let mut drawn: Vec<_> = waves.iter().map(|wave| ("", wave)).collect();
     drawn.resize(traces.len(), ("", &blank));
     framed(&trace::draw_traces(&drawn, WIDTH)).document(&name_of(traces))
+}
+
+/// A row of a [`Section`]: a trace on an axis of seconds.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SectionRow {
+    /// What it is called: a pair of stations, an event.
+    pub label: String,
+    /// Time of the first sample, seconds.
+    pub start: f64,
+    /// Samples a second, Hz.
+    pub sampling_rate: f64,
+    /// The samples.
+    pub samples: Vec<f64>,
+    /// Whether it stands out from the others, as a stack does below what it was made of.
+    pub strong: bool,
+}
+
+impl SectionRow {
+    /// Time of the last sample, seconds.
+    fn end(&self) -> f64 {
+        self.start + self.samples.len().saturating_sub(1) as f64 / self.sampling_rate
+    }
+}
+
+/// Traces under each other on one axis of seconds.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Section {
+    /// What stands above it.
+    pub title: String,
+    /// From top to bottom.
+    pub rows: Vec<SectionRow>,
+}
+
+/// Draws up to four sections side by side, each row scaled to its own largest amplitude and named
+/// left of the first section; of more than 60 rows the first 60, with the number left out.
+/// `axis_name` says what the seconds count from.
+///
+/// ```
+/// use mspass_cluster::frontend::plot::{Section, SectionRow, plot_sections};
+/// let row = SectionRow {
+///     label: "UV05 - UV06".to_owned(),
+///     start: -1.0,
+///     sampling_rate: 20.0,
+///     samples: (-20..=20).map(|lag| 1.0 / (1.0 + f64::from(lag * lag))).collect(),
+///     strong: false,
+/// };
+/// let section = Section { title: "correlations".to_owned(), rows: vec![row] };
+/// let svg = plot_sections("lag, s", &[section]);
+/// assert!(svg.starts_with("<svg") && svg.contains("UV05 - UV06") && svg.contains("lag, s"));
+/// ```
+pub fn plot_sections(axis_name: &str, sections: &[Section]) -> String {
+    let titles: Vec<_> = sections.iter().map(|section| section.title.as_str()).collect();
+    framed(&section::draw_sections(axis_name, sections, WIDTH)).document(&titles.join(", "))
 }
 
 /// Draws the power spectral densities of up to eight traces over each other: dB relative to

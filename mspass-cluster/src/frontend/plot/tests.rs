@@ -234,3 +234,51 @@ fn random_traces_do_no_harm() {
         }
     }
 }
+
+fn row(label: &str, strong: bool, samples: Vec<f64>) -> SectionRow {
+    SectionRow { label: label.to_owned(), start: -1.0, sampling_rate: 20.0, samples, strong }
+}
+
+#[test]
+fn sections_scale_each_row_and_set_the_stack_apart() {
+    let wave: Vec<f64> = (0..41).map(|n| (f64::from(n) * 0.3).sin()).collect();
+    let large = wave.iter().map(|sample| sample * 1e9).collect();
+    let rows = vec![row("first", false, wave.clone()), row("second <b>", false, large)];
+    let stack = row("stack", true, wave);
+    let section = |title: &str| Section {
+        title: title.to_owned(),
+        rows: rows.iter().cloned().chain([stack.clone()]).collect(),
+    };
+    let svg = plot_sections("lag, s", &[section("R"), section("T")]);
+    elements(&svg);
+    assert!(svg.contains("second &lt;b&gt;") && !svg.contains("<b>"));
+    for label in [">first<", ">stack<", ">R<", ">T<"] {
+        assert_eq!(svg.matches(label).count(), 1, "{label}");
+    }
+    assert_eq!((svg.matches("wave c0").count(), svg.matches("wave c1").count()), (4, 2));
+    let (top, bottom) = lowest_and_highest(points(&svg, "wave").iter().map(|point| point.1));
+    assert!(top > 24.0 && bottom < 24.0 + 3.0 * 96.0 + 12.0, "{top} {bottom}");
+}
+
+#[test]
+fn any_section_can_be_drawn() {
+    let odd = [
+        row("none", false, Vec::new()),
+        row("one", false, vec![1.0]),
+        row("zeros", false, vec![0.0; 9]),
+        row("holes", true, vec![1.0, f64::NAN, 2.0, f64::INFINITY, 3.0]),
+        row("nothing finite", false, vec![f64::NAN; 5]),
+        SectionRow { start: f64::NAN, ..row("no start", false, vec![1.0; 5]) },
+        SectionRow { sampling_rate: 0.0, ..row("no rate", false, vec![1.0; 5]) },
+        row("huge", false, vec![f64::MAX, f64::MIN]),
+    ];
+    for row in &odd {
+        let section = Section { title: String::new(), rows: vec![row.clone()] };
+        elements(&plot_sections("s", &[section]));
+    }
+    elements(&plot_sections("s", &[]));
+    let rows: Vec<_> = odd.iter().cycle().take(500).cloned().collect();
+    let svg = plot_sections("s", &vec![Section { title: "many".to_owned(), rows }; 9]);
+    elements(&svg);
+    assert!(svg.contains("440 more rows") && svg.len() < 100_000, "{}", svg.len());
+}

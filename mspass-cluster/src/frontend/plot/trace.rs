@@ -229,7 +229,7 @@ fn draw_panel(
 }
 
 /// Draws adjacent columns: as a line where each is one value, else as the band they span.
-fn draw_run(
+pub(super) fn draw_run(
     drawing: &mut Drawing,
     columns: &[(f64, f64)],
     class: &str,

@@ -43,6 +43,8 @@ pub struct Scratch {
     pub(super) samples: Vec<f64>,
     /// The spectrum that [`Scratch::forward`] leaves and [`Scratch::inverse`] takes.
     pub(super) spectrum: Vec<Complex64>,
+    /// A spectrum kept while another one is made.
+    pub(super) held: Vec<Complex64>,
     grid: Vec<Complex64>,
     work: Vec<Complex64>,
 }
@@ -129,6 +131,15 @@ fn is_smooth(mut n: usize) -> bool {
         }
     }
     n == 1
+}
+
+/// The smallest even length from `npts` on that is transformed as it is.
+pub(super) fn smooth_from(npts: usize) -> usize {
+    let mut length = npts.next_multiple_of(2).max(2);
+    while !is_smooth(length) {
+        length += 2;
+    }
+    length
 }
 
 /// What is prepared once for a length.

@@ -91,6 +91,17 @@ fn others() -> Vec<Box<Kernel>> {
             trigger::delayed_sta_lta(x, nsta, nlta, &mut work)
         }));
     }
+    for (max_lag, smooth_hz) in [(0, 0.0), (5, 0.1), (5000, 3.0)] {
+        kernels.push(Box::new(move |x, s| {
+            let (other, mut out) = (x.clone(), Vec::new());
+            let band = whiten::Flat { freqmin: 0.1, freqmax: 0.4, taper_hz: 0.05, smooth_hz };
+            let white = whiten::flatten(x, 1.0, &band, s);
+            whiten::one_bit(x);
+            correlate::cross_correlate(x, &other, max_lag, false, &mut out, s)?;
+            assert_eq!(out.len(), 2 * max_lag + 1);
+            white
+        }));
+    }
     for factor in [1, 2, 7] {
         kernels.push(Box::new(move |x, _| {
             let mut out = Vec::new();

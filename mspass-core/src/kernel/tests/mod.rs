@@ -10,6 +10,7 @@ use crate::Error;
 
 mod edges;
 mod filters;
+mod noise;
 mod shapes;
 
 /// Reproducible noise in -1 to 1.

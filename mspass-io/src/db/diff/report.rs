@@ -53,13 +53,19 @@ impl fmt::Display for Difference {
             Bson::ObjectId(id) => write!(f, "_id {id}: ")?,
             id => write!(f, "_id {}: ", text(Some(id)))?,
         }
-        match &self.kind {
-            DifferenceKind::OnlyLeft => f.write_str("only left"),
-            DifferenceKind::OnlyRight => f.write_str("only right"),
-            DifferenceKind::Key { path, left, right } => {
+        self.kind.fmt(f)
+    }
+}
+
+impl fmt::Display for DifferenceKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::OnlyLeft => f.write_str("only left"),
+            Self::OnlyRight => f.write_str("only right"),
+            Self::Key { path, left, right } => {
                 write!(f, "{path} is {} and {}", text(left.as_ref()), text(right.as_ref()))
             }
-            DifferenceKind::Samples(samples) => samples.fmt(f),
+            Self::Samples(samples) => samples.fmt(f),
         }
     }
 }

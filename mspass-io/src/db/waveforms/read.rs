@@ -78,7 +78,7 @@ impl Waveforms {
     /// use std::sync::Arc;
     /// use bson::{doc, oid::ObjectId};
     /// use mspass_core::{Hertz, Life, TimeSeries, UtcTime};
-    /// use mspass_io::db::{ReadOptions, Waveforms, encode_samples, wf_time_series_document};
+    /// use mspass_io::db::{ReadOptions, Waveforms, encode_samples, wf_document};
     /// use mspass_io::store::{Blob, BlobStore, Database, DocumentStore, MemoryStore};
     ///
     /// let database = Database::of(Arc::new(MemoryStore::new()));
@@ -87,7 +87,7 @@ impl Waveforms {
     /// let trace = TimeSeries::new(seed_id, UtcTime::default(), rate, vec![1.0, -2.0]);
     /// let id = ObjectId::new();
     /// database.blobs.put(&[Blob { id, bytes: encode_samples(&trace.samples) }])?;
-    /// let document = wf_time_series_document(id, &trace, &doc! {});
+    /// let document = wf_document(id, &trace, &doc! {});
     /// database.documents.insert("wf_TimeSeries", &[document])?;
     ///
     /// let waveforms = Waveforms::new(&database);

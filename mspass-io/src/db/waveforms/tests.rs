@@ -14,14 +14,14 @@ use mspass_core::series::{Seismogram, TimeAxis};
 use mspass_core::{Hertz, Life, Severity, TimeSeries, UtcTime};
 
 use super::*;
-use crate::db::{Waveform, encode_samples, wf_time_series_document};
+use crate::db::{Waveform, encode_samples, wf_document};
 use crate::store::{Blob, BlobStore, DocumentStore, MemoryStore};
 
 fn save(trace: &TimeSeries) -> (Database, Document) {
     let database = Database::of(Arc::new(MemoryStore::new()));
     let id = ObjectId::new();
     database.blobs.put(&[Blob { id, bytes: encode_samples(&trace.samples) }]).unwrap();
-    (database, wf_time_series_document(id, trace, &doc! { "data_tag": "test" }))
+    (database, wf_document(id, trace, &doc! { "data_tag": "test" }))
 }
 
 fn trace(rate: f64) -> TimeSeries {

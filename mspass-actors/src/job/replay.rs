@@ -50,7 +50,7 @@ pub enum Verdict {
     /// All keys but those of the run agree, and samples bit for bit.
     Equal,
     /// The first difference; left is what is stored.
-    Differs(DifferenceKind),
+    Differs(Box<DifferenceKind>),
     /// Its inputs do not give it any more.
     NotMade,
 }
@@ -262,7 +262,7 @@ impl Replayer<'_> {
             first_difference(HISTORY_OBJECT, history, find(made, HISTORY_OBJECT, history_id(*id))?)
         });
         if let Some(kind) = kind {
-            return Ok(Some(Verdict::Differs(kind)));
+            return Ok(Some(Verdict::Differs(Box::new(kind))));
         }
         let stored: Option<Bytes> = match self.database.blobs.read(*id) {
             Ok(bytes) => Some(bytes),
@@ -271,7 +271,8 @@ impl Replayer<'_> {
         };
         let new = made.blobs.iter().find(|(blob, _)| blob == id).map(|(_, bytes)| &bytes[..]);
         let samples = samples_difference(stored.as_deref(), new);
-        let differs = samples.map(|samples| Verdict::Differs(DifferenceKind::Samples(samples)));
+        let differs =
+            samples.map(|samples| Verdict::Differs(Box::new(DifferenceKind::Samples(samples))));
         Ok(Some(differs.unwrap_or(Verdict::Equal)))
     }
 

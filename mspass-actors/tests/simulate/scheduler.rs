@@ -119,13 +119,12 @@ impl World {
             self.scheduler.offered = to;
         }
         let first_done = self.scheduler.offered == self.tasks && foreman.waiting(0) == 0;
-        if !self.scheduler.planned && (first_done || self.buckets == 0) {
-            if self.scheduler.offered == self.tasks {
-                let missing = (0..self.buckets).map(bucket);
-                foreman.offer(now, missing.filter(|part| is_left(&part.key())));
-                foreman.source_ended();
-                self.scheduler.planned = true;
-            }
+        let offered = self.scheduler.offered == self.tasks;
+        if !self.scheduler.planned && offered && (first_done || self.buckets == 0) {
+            let missing = (0..self.buckets).map(bucket);
+            foreman.offer(now, missing.filter(|part| is_left(&part.key())));
+            foreman.source_ended();
+            self.scheduler.planned = true;
         }
         foreman.tick(now);
         self.after(250, Event::Tick { life });

@@ -243,7 +243,7 @@ fn row(label: &str, strong: bool, samples: Vec<f64>) -> SectionRow {
 fn sections_scale_each_row_and_set_the_stack_apart() {
     let wave: Vec<f64> = (0..41).map(|n| (f64::from(n) * 0.3).sin()).collect();
     let large = wave.iter().map(|sample| sample * 1e9).collect();
-    let rows = vec![row("first", false, wave.clone()), row("second <b>", false, large)];
+    let rows = [row("first", false, wave.clone()), row("second <b>", false, large)];
     let stack = row("stack", true, wave);
     let section = |title: &str| Section {
         title: title.to_owned(),

@@ -130,7 +130,11 @@ fn what_was_made_of_outputs_is_matched_through_them() {
 }
 
 /// Makes a waveform again.
-fn again(database: &Database, workflow: Workflow, id: ObjectId) -> mspass::actors::Result<Replayed> {
+fn again(
+    database: &Database,
+    workflow: Workflow,
+    id: ObjectId,
+) -> mspass::actors::Result<Replayed> {
     let folder = tempfile::tempdir().unwrap();
     // Under the name of its own job, whatever name is given.
     replay(database, Stage::new(workflow, "any"), id, folder.path())
@@ -204,7 +208,10 @@ fn a_member_of_a_group_is_made_again_or_refused() {
     let ids = saved(&database, "then");
     assert_eq!(ids.len(), 28);
     let refused = again(&database, workflow(), ids[0]).unwrap_err().to_string();
-    assert!(refused.contains("one of a group, whose others its history does not name"), "{refused}");
+    assert!(
+        refused.contains("one of a group, whose others its history does not name"),
+        "{refused}"
+    );
 }
 
 #[test]

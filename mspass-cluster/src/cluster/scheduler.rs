@@ -5,9 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use mspass_actors::db_proxy::ProxyStore;
-use mspass_actors::foreman::lease::{
-    AskJob, AskKeepers, Ended, Heartbeat, JobSpec, Join, Leave,
-};
+use mspass_actors::foreman::lease::{AskJob, AskKeepers, Ended, Heartbeat, JobSpec, Join, Leave};
 use mspass_actors::foreman::{AskDeadLetters, AskStatus, Drain, ForemanActor, JobStatus, Requeue};
 use mspass_actors::job::{self, Driver};
 use mspass_actors::mailbox::{Address, Context, Handler, MailError, Mailbox, Reply, start};
@@ -84,8 +82,15 @@ struct Desk {
 /// How far the present job is.
 #[derive(Clone)]
 enum State {
-    Indexing { files: u64, done: u64 },
-    Running { status: Mailbox<AskStatus>, drains: Mailbox<Drain>, bytes: u64 },
+    Indexing {
+        files: u64,
+        done: u64,
+    },
+    Running {
+        status: Mailbox<AskStatus>,
+        drains: Mailbox<Drain>,
+        bytes: u64,
+    },
     /// It was told to stop before it ran.
     Stopped,
     Refused(Refusal),
@@ -155,9 +160,8 @@ impl Desk {
     fn await_drained(&self, status: &Mailbox<AskStatus>) {
         loop {
             let status = status.clone();
-            let asked = self.waiter().wait(async move {
-                status.ask(AskStatus, STATUS_DEADLINE).await
-            });
+            let asked =
+                self.waiter().wait(async move { status.ask(AskStatus, STATUS_DEADLINE).await });
             match asked {
                 Some(Ok(JobStatus { drained: false, finished: false, failure: None, .. })) => {}
                 _ => return,
@@ -204,7 +208,9 @@ impl Handler<Submit> for Scheduler {
             _ => {}
         }
         let before = match job.take() {
-            Some((known, State::Running { status, .. })) if known.job == request.job => Some(status),
+            Some((known, State::Running { status, .. })) if known.job == request.job => {
+                Some(status)
+            }
             _ => None,
         };
         self.desk.draining.store(false, Ordering::SeqCst);

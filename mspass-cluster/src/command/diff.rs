@@ -4,8 +4,8 @@ use std::io::Write;
 
 use bson::Bson;
 use mspass_io::db::diff::{
-    CollectionDiff, Diff, DiffOptions, Difference, DifferenceKind, JobsDiff, KEYS_PASSED_OVER, diff,
-    diff_jobs,
+    CollectionDiff, Diff, DiffOptions, Difference, DifferenceKind, JobsDiff, KEYS_PASSED_OVER,
+    diff, diff_jobs,
 };
 use mspass_io::store::{Database, DatabaseName};
 use serde_json::{Value, json};
@@ -27,7 +27,8 @@ Examples:
   mspass diff embedded:first/db mongodb://localhost:27017/second --collection wf_TimeSeries
   mspass diff embedded:first/db embedded:second/db --jobs monday,tuesday
 
-Exit codes: 0 the databases, or the runs, are equal; 1 they differ, or the comparison failed; 2 bad input.";
+Exit codes: 0 the databases, or the runs, are equal; 1 they differ, or the comparison failed; 2 bad
+input.";
 
 /// Tell whether two databases are equal document for document, and where they first differ
 #[derive(Debug, clap::Args)]
@@ -90,9 +91,10 @@ fn compare_jobs(
 
 fn jobs_json(found: &JobsDiff) -> Value {
     let only = |side: usize| found.first_only[side].as_ref().map(|datum| datum.id.to_hex());
-    let counts = found.counts.iter().map(|count| {
-        json!({ "what": count.what, "a": count.counts[0], "b": count.counts[1] })
-    });
+    let counts = found
+        .counts
+        .iter()
+        .map(|count| json!({ "what": count.what, "a": count.counts[0], "b": count.counts[1] }));
     json!({
         "equal": found.is_equal(),
         "job_a": found.jobs[0],

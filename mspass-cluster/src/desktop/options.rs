@@ -58,8 +58,8 @@ pub struct DesktopOptions {
     pub quiet: bool,
 }
 
-const EXIT_CODES: &str = "Exit codes: 0 finished (dead data included; of --replay: equal), 1 failed \
-                          (of --replay: it differs), 2 bad input, \
+const EXIT_CODES: &str = "Exit codes: 0 finished (dead data included; of --replay: equal), 1 \
+                          failed (of --replay: it differs), 2 bad input, \
                           75 stopped by --until or before the end of its Slurm job, 130 or 143 \
                           interrupted (run the same command again to go on).";
 

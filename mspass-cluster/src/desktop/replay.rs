@@ -10,9 +10,8 @@ use crate::error::{Error, Result};
 
 /// Makes the waveform `id` again and says whether it is what is stored: 0 if so, else 1.
 pub(crate) fn replay_one(options: &DesktopOptions, stage: Stage, id: &str) -> Result<u8> {
-    let id = ObjectId::parse_str(id).map_err(|_| {
-        Error::Option(format!("--replay {id}: an _id has 24 hexadecimal digits"))
-    })?;
+    let id = ObjectId::parse_str(id)
+        .map_err(|_| Error::Option(format!("--replay {id}: an _id has 24 hexadecimal digits")))?;
     let (database, open) = existing(options)?;
     let folder = options.workdir.join("work");
     let replayed = replay(&database, stage, id, &folder);

@@ -118,7 +118,8 @@ impl Tracer<'_> {
     fn waveforms(&self, ids: &[ObjectId]) -> Result<HashMap<ObjectId, Provenance>> {
         let mut found = HashMap::new();
         for collection in WAVEFORMS {
-            let wanted: Vec<_> = ids.iter().filter(|id| !found.contains_key(*id)).copied().collect();
+            let wanted: Vec<_> =
+                ids.iter().filter(|id| !found.contains_key(*id)).copied().collect();
             for (id, document) in by_id(self.database, collection, &wanted)? {
                 let collection = Some(collection.to_owned());
                 found.insert(id, Provenance { id, collection, document, made: None });
@@ -142,13 +143,15 @@ impl Tracer<'_> {
                 .filter_map(Bson::as_object_id)
                 .collect();
             let room = self.limits.data_max.saturating_sub(self.looked_at);
-            let most = if depth < self.limits.depth_max { self.limits.inputs_max.min(room) } else { 0 };
+            let most =
+                if depth < self.limits.depth_max { self.limits.inputs_max.min(room) } else { 0 };
             let shown = &inputs[..inputs.len().min(most)];
             self.looked_at += shown.len();
             made.left_out = (inputs.len() - shown.len()) as u64;
             let mut found = self.waveforms(shown)?;
             let gone = |id: &ObjectId| Provenance { id: *id, ..Provenance::default() };
-            made.inputs = shown.iter().map(|id| found.remove(id).unwrap_or_else(|| gone(id))).collect();
+            made.inputs =
+                shown.iter().map(|id| found.remove(id).unwrap_or_else(|| gone(id))).collect();
             self.trace(&mut made.inputs, depth + 1)?;
             datum.made = Some(made);
         }

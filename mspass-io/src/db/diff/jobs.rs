@@ -5,9 +5,9 @@
 //! history records them. Inputs that are themselves outputs of a job are named in the same way.
 
 mod identity;
-mod words;
 #[cfg(test)]
 mod tests;
+mod words;
 
 use std::cmp::Ordering;
 use std::collections::HashMap;
@@ -236,11 +236,7 @@ fn is_of_job(key: &str) -> bool {
 }
 
 /// Compares matched data.
-fn compare(
-    runs: &[Run<'_>; 2],
-    pairs: &[(Output, Output)],
-    found: &mut JobsDiff,
-) -> Result<()> {
+fn compare(runs: &[Run<'_>; 2], pairs: &[(Output, Output)], found: &mut JobsDiff) -> Result<()> {
     let (lefts, rights): (Vec<Output>, Vec<Output>) = pairs.iter().copied().unzip();
     let loaded = [runs[0].load(&lefts)?, runs[1].load(&rights)?];
     for &(left, right) in pairs {
@@ -255,11 +251,9 @@ fn compare(
                 (None, Some(_)) => Some(DifferenceKind::OnlyRight),
             };
         }
-        if let (None, Some(l), Some(r)) = (
-            &kind,
-            loaded[0].waveforms.get(&left.id),
-            loaded[1].waveforms.get(&right.id),
-        ) {
+        if let (None, Some(l), Some(r)) =
+            (&kind, loaded[0].waveforms.get(&left.id), loaded[1].waveforms.get(&right.id))
+        {
             let samples =
                 differing_samples((runs[0].database, l), (runs[1].database, r), &mut found.blobs)?;
             kind = samples.map(DifferenceKind::Samples);

@@ -125,7 +125,8 @@ impl Identities<'_> {
 
     /// Learns what these are, and for that what those are that they were made of.
     fn learn(&mut self, inputs: impl Iterator<Item = ObjectId>) -> Result<()> {
-        let mut wanted: HashSet<ObjectId> = inputs.filter(|id| !self.known.contains_key(id)).collect();
+        let mut wanted: HashSet<ObjectId> =
+            inputs.filter(|id| !self.known.contains_key(id)).collect();
         let mut records: HashMap<ObjectId, Record> = HashMap::new();
         let mut depth = 0;
         while !wanted.is_empty() {
@@ -190,5 +191,7 @@ fn document(id: ObjectId) -> (u128, bool) {
 }
 
 fn too_deep() -> Error {
-    Error::Refused(format!("data were made of outputs of jobs more than {DEPTH_MAX} times in a row"))
+    Error::Refused(format!(
+        "data were made of outputs of jobs more than {DEPTH_MAX} times in a row"
+    ))
 }

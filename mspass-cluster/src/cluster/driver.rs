@@ -157,7 +157,8 @@ impl Line<'_> {
         let _ = self.ask(async move { mailbox.ask(DrainJob { job }, DEADLINE).await });
     }
 
-    /// Follows the job until it is finished, failed or, after an interrupt or when time is up, drained.
+    /// Follows the job until it is finished, failed or, after an interrupt or when time is up,
+    /// drained.
     fn follow(
         &mut self,
         bar: &Bar,

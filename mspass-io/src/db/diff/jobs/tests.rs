@@ -54,15 +54,17 @@ impl Made {
         let id = output_id(self.job, step, &inputs, output);
         let passage = Passage { step: "bandpass".into(), parameters: self.parameters.into() };
         let history = History { inputs, output, passages: vec![Arc::new(passage)] };
-        let mark = doc! { "job_name": self.job, "job_id": job_id(self.job) };
-        let mut about = doc! { "wf_TimeSeries_id": id, "saved_by": step, "build": self.job };
-        about.extend(mark.clone());
+        let job_id = job_id(self.job);
+        let about = doc! {
+            "wf_TimeSeries_id": id, "saved_by": step, "build": self.job, "job_name": self.job,
+            "job_id": job_id,
+        };
         let history = history_document(history_id(id), "TimeSeries", &history, &about);
-        let mut document = doc! {
-            "_id": id, "gridfs_id": id, "storage_mode": "gridfs", "net": "XX", "sta": "S",
+        let document = doc! {
+            "_id": id, "job_id": job_id, "gridfs_id": id, "storage_mode": "gridfs", "net": "XX",
+            "sta": "S",
             "loc": "", "chan": "HHZ", "starttime": 0.0, "history_object_id": history_id(id),
         };
-        document.extend(mark);
         self.database.documents.insert(HISTORY_OBJECT, &[history]).unwrap();
         self.database.documents.insert(WF_TIME_SERIES, &[document]).unwrap();
         self.database.blobs.put(&[Blob { id, bytes: bytes.into() }]).unwrap();

@@ -291,6 +291,25 @@ fn stored_waveforms_are_read_again_and_grouped_twice() {
 }
 
 #[test]
+fn a_job_does_not_read_what_it_writes() {
+    let (database, folder) = (memory(), tempfile::tempdir().unwrap());
+    let cluster = LocalCluster::start(database.clone()).unwrap();
+    let stage = Arc::new(Stage::new(traces().save(Save::new()).unwrap(), "first"));
+    wait(&cluster.submit(&stage, &folder.path().join("first.journal"), 2, false).unwrap());
+    drop(cluster);
+    // Into the collection that it reads, while it reads.
+    let again = || {
+        let all = Workflow::read_stored::<TimeSeries>(Query::all());
+        all.map(Detrend::demean()).save(Save::new()).unwrap()
+    };
+    let status = run(&database, folder.path(), again(), &[2]);
+    assert_eq!((status.totals.entered, status.totals.saved), (DATA, DATA));
+    let status = run(&database, folder.path(), again(), &[2]);
+    assert_eq!((status.totals.entered, status.resumed), (DATA, DATA));
+    assert_eq!(all(&database, WF_TIME_SERIES).len() as u64, 2 * DATA);
+}
+
+#[test]
 fn what_can_never_work_is_refused_before_anything_is_read() {
     let told = |workflow: mspass::actors::Result<Workflow>| workflow.unwrap_err().to_string();
     let no_key = told(traces().group_by(&[]).fold(Stack::mean()).count());

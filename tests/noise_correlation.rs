@@ -96,6 +96,9 @@ fn threads_and_processes_give_equal_stacks() {
     let cluster = counts_of(EXAMPLE, &path("cluster"), &["--processes", "--workers", "2"]);
     assert!(Path::new(cluster["picture"].as_str().unwrap()).exists());
     assert_equal(&one, &embedded(&path("cluster")));
+    // The workers reach each other's pieces: none is waited for where nobody dies.
+    let told = std::fs::read_to_string(path("cluster").join("logs/scheduler.log")).unwrap();
+    assert!(!told.contains("waits for pieces"), "{told}");
 }
 
 #[test]

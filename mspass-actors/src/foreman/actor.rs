@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use super::journal::{Journal, Record};
 use super::lease::{
-    AskJob, AskKeepers, Ended, Grant, Heartbeat, JobSpec, Join, Keeper, Keepers, Lease, Leave,
-    Recall, WorkerName,
+    AskJob, AskKeepers, Ended, FailureClass, Grant, Heartbeat, JobSpec, Join, Keeper, Keepers,
+    Lease, Leave, Recall, TaskEnd, WorkerName,
 };
 use super::messages::{
     AskDeadLetters, AskStatus, AwaitStage, Do, Drain, JobStatus, Offer, Outcome, Requeue,
@@ -300,6 +300,11 @@ impl Handler<Heartbeat> for ForemanActor {
 impl Handler<Ended> for ForemanActor {
     fn handle(&mut self, ended: Ended, reply: Reply<Ended>, _: &Context<Self>) {
         let Ended { worker, incarnation, load, tasks } = ended;
+        for (token, end) in &tasks {
+            if let TaskEnd::Failed { class: FailureClass::Missing, reason } = end {
+                tracing::warn!("{:?} waits for pieces on {worker}: {reason}", token.key);
+            }
+        }
         self.state.ended(clock::now(), &worker, incarnation, load, tasks);
         reply.send(());
         self.act();

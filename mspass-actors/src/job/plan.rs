@@ -10,7 +10,7 @@ use mspass_io::store::{Database, Find};
 
 use crate::error::{Error, Result};
 use crate::workflow::partition::{Part, Partition};
-use crate::workflow::{ArchivePieces, Numbered, PieceGrid, Query, Source, both};
+use crate::workflow::{ArchivePieces, Numbered, PieceGrid, Source, both};
 
 /// A part of a file is about this long; runs are parted only at boundaries of pieces.
 pub const PARTITION_BYTES: u64 = 4 << 20;
@@ -38,12 +38,14 @@ pub(super) struct Origin {
 pub(super) fn each_origin(
     database: &Database,
     source: &Source,
+    job_id: ObjectId,
     take: &mut dyn FnMut(Origin) -> Result<bool>,
 ) -> Result<bool> {
     match source {
         Source::Archive(pieces) => each_file(database, pieces, take),
         Source::Stored { collection, query } => {
-            each_range(database, collection, query, source.origin(), take)
+            let filter = query.filter_for(job_id);
+            each_range(database, collection, &filter, source.origin(), take)
         }
         Source::Numbered(numbered) => each_number(numbered, source.origin(), take),
     }
@@ -71,15 +73,14 @@ fn each_file(
 fn each_range(
     database: &Database,
     collection: &str,
-    query: &Query,
+    filter: &Document,
     origin: ObjectId,
     take: &mut dyn FnMut(Origin) -> Result<bool>,
 ) -> Result<bool> {
-    let filter = query.whole_filter();
     let mut after: Option<ObjectId> = None;
     loop {
         let within = after.map(|id| doc! { "_id": { "$gt": id } });
-        let filter = within.map_or_else(|| filter.clone(), |within| both(&filter, within));
+        let filter = within.map_or_else(|| filter.clone(), |within| both(filter, within));
         let find = Find::filter(filter).sort(doc! { "_id": 1 }).limit(FILES_PAGE);
         let find = find.projection(doc! { "npts": 1 });
         let page = again(|| {

@@ -1,7 +1,7 @@
 //! Offering a job's tasks to its foreman, stage by stage: what is not done yet, as there is room.
 
 use bson::oid::ObjectId;
-use mspass_io::db::id::Derived;
+use mspass_io::db::id::{Derived, job_id};
 use mspass_io::store::Database;
 
 use super::plan::{Origin, each_origin};
@@ -57,7 +57,7 @@ impl Planner<'_> {
     fn offer_source(&self, offers: &mut Offers<'_>, pieces_needed: bool) -> Result<bool> {
         let (job, progress) = (self.stage.job(), offers.progress);
         let source = self.stage.workflow().source();
-        each_origin(self.database, source, &mut |origin| {
+        each_origin(self.database, source, job_id(job), &mut |origin| {
             let Origin { file, partitions } = origin;
             let known = |part: &Partition| {
                 let (key, replay) = (part.key(), &progress.replay);
@@ -79,7 +79,8 @@ impl Planner<'_> {
     /// The sum of the names of all that the first stage reads.
     fn sum_of_inputs(&self) -> Result<u64> {
         let (mut sum, source) = (0_u64, self.stage.workflow().source());
-        each_origin(self.database, source, &mut |origin| {
+        let job_id = job_id(self.stage.job());
+        each_origin(self.database, source, job_id, &mut |origin| {
             let keys = origin.partitions.iter().map(|part| part.key().0 as u64);
             sum = keys.fold(sum, u64::wrapping_add);
             Ok(true)

@@ -9,7 +9,7 @@ use bson::{Bson, Document, doc};
 use bytes::Bytes;
 use mspass_io::db::collection::{ARCHIVE_FILE, HISTORY_OBJECT, WF_MINISEED};
 use mspass_io::db::diff::{DifferenceKind, first_difference, samples_difference};
-use mspass_io::db::id::history_id;
+use mspass_io::db::id::{history_id, job_id};
 use mspass_io::db::provenance::{TraceLimits, provenance};
 use mspass_io::store::{Database, Find};
 
@@ -242,7 +242,8 @@ impl Replayer<'_> {
                 }));
             }
             Source::Numbered(_) => {
-                each_origin(self.database, source, &mut |origin| {
+                let job_id = job_id(self.stage.job());
+                each_origin(self.database, source, job_id, &mut |origin| {
                     parts.extend(origin.partitions);
                     Ok(true)
                 })?;

@@ -61,6 +61,14 @@ impl fmt::Debug for Home {
     }
 }
 
+/// An address with the port that was bound where it names port 0.
+fn with_port(address: &str, bound: SocketAddr) -> String {
+    match address.strip_suffix(":0") {
+        Some(host) => format!("{host}:{}", bound.port()),
+        None => address.to_owned(),
+    }
+}
+
 fn new_incarnation() -> u64 {
     u64::try_from(clock::utc_now().nanos()).unwrap_or(1)
 }
@@ -111,7 +119,8 @@ impl Home {
         let incarnation = new_incarnation();
         let addresses = match bound {
             Some(bound) if options.advertise.is_empty() => vec![bound.to_string()],
-            _ => options.advertise,
+            Some(bound) => options.advertise.iter().map(|at| with_port(at, bound)).collect(),
+            None => options.advertise,
         };
         Self(Arc::new(Shared {
             cluster: options.cluster,

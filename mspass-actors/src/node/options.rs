@@ -28,7 +28,8 @@ pub struct NodeOptions {
     pub name: String,
     /// Where it listens; port 0 takes a free one. `None`: it only dials.
     pub bind: Option<SocketAddr>,
-    /// Where others reach it, as `host:port`, when that is not where it listens.
+    /// Where others reach it, as `host:port`, when that is not where it listens; port 0 stands for
+    /// the one that it gets.
     pub advertise: Vec<String>,
     /// What all nodes of the cluster know.
     pub secret: Secret,

@@ -136,7 +136,7 @@ impl Workflow {
     pub fn read_stored<T: Waveform>(query: Query) -> Pipeline<T> {
         let collection = query.collection.clone().unwrap_or_else(|| T::COLLECTION.to_owned());
         let source = Source::Stored { collection: collection.clone(), query: query.clone() };
-        let connect = move |emit: Emit<T>| stored::read_documents(collection, &query, emit);
+        let connect = move |emit: Emit<T>| stored::read_documents(collection, query, emit);
         Self::start(source, Box::new(connect))
     }
 

@@ -1,7 +1,7 @@
 //! Where a workflow's data come from.
 
 use bson::oid::ObjectId;
-use bson::{Bson, Document};
+use bson::{Bson, Document, doc};
 use mspass_core::DocumentId;
 use mspass_io::db::collection::WF_MINISEED;
 use mspass_io::db::id::{Derived, to_document_id};
@@ -59,6 +59,13 @@ impl Query {
     #[must_use]
     pub fn collection(self, collection: impl Into<String>) -> Self {
         Self { collection: Some(collection.into()), ..self }
+    }
+
+    /// What a document must be like for a job to read it: none that the job itself wrote, or it
+    /// would go on with what it makes.
+    pub(crate) fn filter_for(&self, job_id: ObjectId) -> Document {
+        let others = doc! { "job_id": { "$ne": job_id } };
+        super::both(&self.whole_filter(), others)
     }
 
     /// What a document must be like, the tag included.

@@ -9,17 +9,18 @@ use mspass_io::store::Find;
 
 use super::partition::Part;
 use super::source::{Numbered, Query};
-use super::stage::{Emit, Run, StageFault};
+use super::stage::{Bench, Emit, Run, StageFault, Task};
 
 /// Reads the documents of a part, one datum each, by their `_id`s.
-pub(super) fn read_documents<T: Waveform>(collection: String, query: &Query, emit: Emit<T>) -> Run {
-    let (filter, options) = (query.whole_filter(), ReadOptions::default().collection(&collection));
+pub(super) fn read_documents<T: Waveform>(collection: String, query: Query, emit: Emit<T>) -> Run {
+    let options = ReadOptions::default().collection(&collection);
     Arc::new(move |task, partition, bench| {
         let Part::Documents { first, last } = partition.part else {
             return Err(StageFault::Broken("this part is of no collection".into()));
         };
         let within = doc! { "_id": { "$gte": first, "$lte": last } };
-        let find = Find::filter(both(&filter, within)).sort(doc! { "_id": 1 });
+        let filter = both(&query.filter_for(task.stage.job_id), within);
+        let find = Find::filter(filter).sort(doc! { "_id": 1 });
         let waveforms = Waveforms::new(&bench.database);
         for read in waveforms.cursor::<T>(&find, &options)? {
             let mut datum = read?;
@@ -29,15 +30,25 @@ pub(super) fn read_documents<T: Waveform>(collection: String, query: &Query, emi
                 datum.metadata_mut().remove(key);
             }
             datum.metadata_mut().clear_modified();
-            match datum.life() {
-                Life::Live => emit(datum, task, bench),
-                Life::Dead => task.bury(&datum.into_tombstone()),
-                _ => task.refuse(&datum.into_tombstone()),
-            }
-            task.settle(bench)?;
+            go_on(datum, &emit, task, bench)?;
         }
         Ok(())
     })
+}
+
+/// A datum of a source begins: it goes to its first step, or where it belongs when it is dead.
+fn go_on<T: Datum>(
+    datum: T,
+    emit: &Emit<T>,
+    task: &mut Task<'_>,
+    bench: &mut Bench,
+) -> Result<(), StageFault> {
+    match datum.life() {
+        Life::Live => emit(datum, task, bench),
+        Life::Dead => task.bury(&datum.into_tombstone()),
+        _ => task.refuse(&datum.into_tombstone()),
+    }
+    task.settle(bench)
 }
 
 /// Keys that say where a document was, which say nothing of what is made of it.
@@ -73,12 +84,7 @@ pub(super) fn make_numbered<T: Datum>(
             if datum.history_mut().inputs.is_empty() {
                 *datum.history_mut() = History::of(input, number);
             }
-            match datum.life() {
-                Life::Live => emit(datum, task, bench),
-                Life::Dead => task.bury(&datum.into_tombstone()),
-                _ => task.refuse(&datum.into_tombstone()),
-            }
-            task.settle(bench)?;
+            go_on(datum, &emit, task, bench)?;
         }
         Ok(())
     })

@@ -1,6 +1,7 @@
 //! A process of a cluster: its thread of actors, its node, its place among the others.
 
 use std::fmt;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -36,21 +37,30 @@ impl Drop for Member {
     }
 }
 
-/// Starts this process's node with the cluster's secret; a role that others look for listens.
+/// Starts this process's node with the cluster's secret. A role that others look for listens, and so
+/// does a worker, at a port of its own: others fetch its pieces.
 ///
 /// # Errors
 /// One sentence where the secret is unusable, or the address cannot be listened at.
 pub fn connect(settings: &Settings, role: Role, name: &str) -> Result<Member> {
     let secret = Secret::from_environment(&settings.workdir)?;
-    let listens = matches!(role, Role::Scheduler | Role::Db);
-    if listens {
-        may_bind(settings.bind.ip(), secret.origin(), settings.workdir_named)?;
+    let bind = match role {
+        Role::Scheduler | Role::Db => Some(settings.bind),
+        Role::Worker => Some(SocketAddr::new(settings.bind.ip(), 0)),
+        _ => None,
+    };
+    if let Some(address) = bind {
+        may_bind(address.ip(), secret.origin(), settings.workdir_named)?;
     }
     let cannot = |error| Error::Cluster(format!("cannot read this program's own file: {error}"));
     let build = build_identity().map_err(cannot)?.to_owned();
     let runtime = Arc::new(Runtime::start("mspass")?);
     let mut options = NodeOptions::new(&settings.cluster, name, secret.clone());
-    options.bind = listens.then_some(settings.bind);
+    options.bind = bind;
+    if let Some(address) = bind.filter(|address| address.ip().is_unspecified()) {
+        let hosts = reachable(SocketAddr::new(address.ip(), 0)).into_iter();
+        options.advertise = hosts.map(|host| host.to_string()).collect();
+    }
     options.build.clone_from(&build);
     options.roles = vec![role.name().to_owned()];
     let node = Node::start(&runtime, options)?;

@@ -78,7 +78,8 @@ pub struct ClusterOptions {
     #[arg(long, value_name = "PORT", env = "MONGODB_PORT")]
     pub db_port: Option<String>,
 
-    /// Listen on this address of this machine, 0.0.0.0 for all of them; port 0 means any
+    /// Listen on this address of this machine, 0.0.0.0 for all of them; port 0 means any. Workers
+    /// listen there too, each at a port of its own, and give one another the pieces of groups
     #[arg(long, value_name = "IP[:PORT]", env = "MSPASS_BIND")]
     pub bind: Option<String>,
 

@@ -3,33 +3,12 @@
 
 use bson::{Bson, Document, doc};
 use mspass_core::metadata::Value;
+use mspass_core::metadata::key::STRUCTURE;
 use mspass_core::series::{Gaps, TimeAxis, TimeStandard};
 use mspass_core::{Hertz, Metadata, SeedId, UtcTime};
 
 use super::value::from_bson;
 use crate::error::{Error, Result};
-
-/// Keys that say what the fields of a datum say; all others of a document are its metadata.
-const OF_FIELDS: [&str; 18] = [
-    "net",
-    "sta",
-    "loc",
-    "chan",
-    "npts",
-    "delta",
-    "sampling_rate",
-    "starttime",
-    "starttime_ns",
-    "starttime_shift",
-    "endtime",
-    "endtime_ns",
-    "time_standard",
-    "utc_convertible",
-    "tmatrix",
-    "cardinal",
-    "orthogonal",
-    "gaps",
-];
 
 /// Keys that say where samples are. Those of the place that a datum was read from do not hold for
 /// the place it is saved to.
@@ -118,7 +97,7 @@ pub(super) fn gaps(document: &Document) -> Result<Gaps> {
 
 /// What no field holds, as metadata that nobody has changed yet.
 pub(super) fn metadata(document: &Document) -> Metadata {
-    let others = document.iter().filter(|(key, _)| !OF_FIELDS.contains(&key.as_str()));
+    let others = document.iter().filter(|(key, _)| !STRUCTURE.contains(&key.as_str()));
     let mut metadata: Metadata =
         others.map(|(key, value)| (key.as_str(), from_bson(value))).collect();
     metadata.clear_modified();
@@ -130,7 +109,7 @@ pub(super) fn metadata(document: &Document) -> Metadata {
 pub(super) fn is_lasting(key: &str) -> bool {
     let links = ["_id", "elog_id", "history_object_id"];
     let codes = ["net", "sta", "loc", "chan"];
-    let of_fields = OF_FIELDS.contains(&key) && !codes.contains(&key);
+    let of_fields = STRUCTURE.contains(&key) && !codes.contains(&key);
     !(of_fields || OF_PLACE.contains(&key) || links.contains(&key))
 }
 

@@ -133,7 +133,11 @@ impl PieceAccess {
             .and_then(|waiter| waiter.wait(async move { mailbox.ask(list, LIST_DEADLINE).await }));
         match asked {
             Some(Ok(listing)) => Ok(listing),
-            _ => Err(StageFault::Missing(format!("worker {} does not answer", keeper.worker))),
+            _ => Err(StageFault::Missing(format!(
+                "worker {} does not give its pieces: is it reached from here where it listens \
+                 (--bind)?",
+                keeper.worker
+            ))),
         }
     }
 

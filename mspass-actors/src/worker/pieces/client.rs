@@ -10,7 +10,7 @@ use crate::mailbox::{MailError, Mailbox};
 /// How often a piece is asked for when there is no reply.
 pub const FETCH_ATTEMPTS_MAX: u32 = 4;
 /// How long one attempt may take: the largest piece over a slow network.
-const ATTEMPT: Duration = Duration::from_secs(20);
+const ATTEMPT: Duration = Duration::from_secs(120);
 /// Pause before the second attempt; doubled with each.
 const PAUSE: Duration = Duration::from_millis(100);
 

@@ -231,7 +231,7 @@ impl Loaded {
 
 /// Whether a key names the datum, or what it was made of: by that data were matched.
 fn is_of_job(key: &str) -> bool {
-    let links = ["_id", "gridfs_id", "history_object_id", "elog_id", "task_origin", "job_name"];
+    let links = ["_id", "gridfs_id", "history_object_id", "elog_id", "task_origin"];
     links.contains(&key) || (key.starts_with("wf_") && key.ends_with("_id"))
 }
 

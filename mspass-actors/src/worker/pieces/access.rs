@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::client::{FetchError, fetch};
+use super::client::{self, FetchError, fetch};
 use super::{
     FetchPiece, KeepError, ListPieces, Listing, PieceFault, PieceKeeper, PieceName, PieceOptions,
 };
@@ -129,16 +129,19 @@ impl PieceAccess {
         }
         let mailbox = keeper.lists.clone();
         let waiter = self.others.as_ref().map(|others| &others.waiter);
-        let asked = waiter
-            .and_then(|waiter| waiter.wait(async move { mailbox.ask(list, LIST_DEADLINE).await }));
-        match asked {
-            Some(Ok(listing)) => Ok(listing),
-            _ => Err(StageFault::Missing(format!(
-                "worker {} does not give its pieces: is it reached from here where it listens \
-                 (--bind)?",
-                keeper.worker
-            ))),
-        }
+        let listed = waiter.and_then(|waiter| {
+            waiter.wait(async move { client::list(&mailbox, list, LIST_DEADLINE).await })
+        });
+        let reason = match listed {
+            Some(Ok(listing)) => return Ok(listing),
+            Some(Err(error)) => error.to_string(),
+            None => "this worker ends".to_owned(),
+        };
+        Err(StageFault::Missing(format!(
+            "worker {} does not list its pieces ({reason}): is it reached from here where it \
+             listens (--bind)?",
+            keeper.worker
+        )))
     }
 
     /// The bytes of a piece.

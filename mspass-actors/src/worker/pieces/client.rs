@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::{FetchPiece, PieceFault, PieceName};
+use super::{FetchPiece, ListPieces, Listing, PieceFault, PieceName};
 use crate::mailbox::{MailError, Mailbox};
 
 /// How often a piece is asked for when there is no reply.
@@ -29,6 +29,24 @@ pub enum FetchError {
         /// What happened last.
         reason: String,
     },
+}
+
+/// Has a worker list its pieces; asks again where the connection broke, as it does when two workers
+/// dial each other at once.
+pub(super) async fn list(
+    keeper: &Mailbox<ListPieces>,
+    asked: ListPieces,
+    deadline: Duration,
+) -> Result<Listing, MailError> {
+    let mut pause = PAUSE;
+    for _ in 1..FETCH_ATTEMPTS_MAX {
+        match keeper.ask(asked.clone(), deadline).await {
+            Err(MailError::LinkLost { .. }) => tokio::time::sleep(pause).await,
+            listed => return listed,
+        }
+        pause *= 2;
+    }
+    keeper.ask(asked, deadline).await
 }
 
 /// Fetches a piece from the worker behind `keeper`.

@@ -84,6 +84,7 @@ fn work(told: &str) {
         name,
         threads: 1,
         memory_bytes_max: 128 << 20,
+        group_bytes_max: 128 << 20,
         folder: std::env::temp_dir(),
         budget: None,
     };

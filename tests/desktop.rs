@@ -9,10 +9,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::time::Duration;
 
-use mspass::io::db::diff::{DiffOptions, diff};
 use mspass::io::store::mongo::{MongodOptions, MongodServer};
-use mspass::{Database, DatabaseName, Find};
-use program::built;
+use mspass::{Database, Find};
+use program::{assert_equal, built, embedded};
 use serde_json::Value;
 
 /// Pieces in the sample: three channels, each cut at 06:00 and 07:00.
@@ -55,15 +54,6 @@ fn refused(output: &Output, words: &[&str]) {
     assert_eq!(err.trim().lines().count(), 1, "{err}");
     assert!(words.iter().all(|word| err.contains(word)), "{err}");
     assert!(output.stdout.is_empty(), "{}", text(&output.stdout));
-}
-
-fn embedded(workdir: &Path) -> Database {
-    Database::open(&DatabaseName::Embedded(workdir.join("db"))).unwrap()
-}
-
-fn assert_equal(left: &Database, right: &Database) {
-    let found = diff(left, right, &DiffOptions::default()).unwrap();
-    assert!(found.is_equal(), "{found}");
 }
 
 #[test]

@@ -6,27 +6,16 @@ mod program;
 
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::time::Duration;
 
 use bson::doc;
-use mspass::io::db::diff::{DiffOptions, diff};
 use mspass::io::db::{ReadOptions, Waveforms};
-use mspass::{Database, DatabaseName, Find, TimeSeries};
-use program::{built, counts_of};
+use mspass::{Database, Find, TimeSeries};
+use program::{built, counts_of, embedded, goes_on_when_killed, same_however_it_runs};
 
 const EXAMPLE: &str = "examples/event_gathers";
 const EVENTS: u64 = 13;
 /// One event's three records are cut at midnight: the parts before it hold no arrival, and die.
 const CUT: u64 = 3;
-
-fn embedded(workdir: &Path) -> Database {
-    Database::open(&DatabaseName::Embedded(workdir.join("db"))).unwrap()
-}
-
-fn assert_equal(left: &Database, right: &Database) {
-    let found = diff(left, right, &DiffOptions::default()).unwrap();
-    assert!(found.is_equal(), "{found}");
-}
 
 fn tagged(database: &Database, tag: &str) -> Vec<TimeSeries> {
     let find = Find::filter(doc! { "data_tag": tag }).sort(doc! { "chan": 1, "arrival_time": 1 });
@@ -76,30 +65,12 @@ fn the_picture_names_events_and_directions() {
 #[test]
 fn threads_and_processes_give_equal_results() {
     let folder = tempfile::tempdir().unwrap();
-    let path = |name: &str| folder.path().join(name);
-    counts_of(EXAMPLE, &path("one"), &["--workers", "1"]);
-    let one = embedded(&path("one"));
-    counts_of(EXAMPLE, &path("three"), &["--workers", "3"]);
-    assert_equal(&one, &embedded(&path("three")));
-    counts_of(EXAMPLE, &path("cluster"), &["--processes", "--workers", "2"]);
-    assert_equal(&one, &embedded(&path("cluster")));
+    same_however_it_runs(EXAMPLE, folder.path());
 }
 
 #[test]
 fn killed_in_the_middle_it_goes_on() {
-    let folder = tempfile::tempdir().unwrap();
-    let (whole, work) = (folder.path().join("whole"), folder.path().join("work"));
-    counts_of(EXAMPLE, &whole, &[]);
-    for millis in [20, 40, 60, 80] {
-        let mut child = Command::new(built(EXAMPLE));
-        child.arg("--workdir").arg(&work).arg("--quiet");
-        let mut child = child.stdin(Stdio::null()).spawn().unwrap();
-        std::thread::sleep(Duration::from_millis(millis));
-        child.kill().unwrap();
-        child.wait().unwrap();
-    }
-    counts_of(EXAMPLE, &work, &[]);
-    assert_equal(&embedded(&whole), &embedded(&work));
+    goes_on_when_killed(EXAMPLE, &[], &[20, 40, 60, 80]);
 }
 
 #[test]

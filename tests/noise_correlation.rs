@@ -10,10 +10,11 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use mspass::core::metadata::Value;
-use mspass::io::db::diff::{DiffOptions, diff};
 use mspass::io::db::{ReadOptions, Waveforms};
-use mspass::{Database, DatabaseName, Find, TimeSeries};
-use program::{built, counts_of};
+use mspass::{Database, Find, TimeSeries};
+use program::{
+    assert_equal, built, counts_of, embedded, goes_on_when_killed, same_however_it_runs, until,
+};
 
 const EXAMPLE: &str = "examples/noise_correlation";
 /// Whole windows of five minutes that the three channels of the sample share.
@@ -22,15 +23,6 @@ const WINDOWS: u64 = 13;
 const PAIRS: u64 = 3;
 /// Part of a stack's largest value by which ObsPy's may differ.
 const TOLERANCE: f64 = 1e-6;
-
-fn embedded(workdir: &Path) -> Database {
-    Database::open(&DatabaseName::Embedded(workdir.join("db"))).unwrap()
-}
-
-fn assert_equal(left: &Database, right: &Database) {
-    let found = diff(left, right, &DiffOptions::default()).unwrap();
-    assert!(found.is_equal(), "{found}");
-}
 
 fn stacks(database: &Database) -> BTreeMap<String, TimeSeries> {
     let (all, read) = (Find::default(), ReadOptions::default());
@@ -88,34 +80,40 @@ fn the_picture_names_the_pairs() {
 #[test]
 fn threads_and_processes_give_equal_stacks() {
     let folder = tempfile::tempdir().unwrap();
-    let path = |name: &str| folder.path().join(name);
-    counts_of(EXAMPLE, &path("one"), &["--workers", "1"]);
-    let one = embedded(&path("one"));
-    counts_of(EXAMPLE, &path("three"), &["--workers", "3"]);
-    assert_equal(&one, &embedded(&path("three")));
-    let cluster = counts_of(EXAMPLE, &path("cluster"), &["--processes", "--workers", "2"]);
-    assert!(Path::new(cluster["picture"].as_str().unwrap()).exists());
-    assert_equal(&one, &embedded(&path("cluster")));
-    // The workers reach each other's pieces: none is waited for where nobody dies.
-    let told = std::fs::read_to_string(path("cluster").join("logs/scheduler.log")).unwrap();
-    assert!(!told.contains("waits for pieces"), "{told}");
+    let (counts, _) = same_however_it_runs(EXAMPLE, folder.path());
+    assert!(Path::new(counts["picture"].as_str().unwrap()).exists());
 }
+
+/// Many short windows, so that there is a middle.
+const SHORT: [&str; 5] = ["--window-seconds", "20", "--max-lag", "5", "--one-bit"];
 
 #[test]
 fn killed_in_the_middle_it_goes_on() {
+    goes_on_when_killed(EXAMPLE, &SHORT, &[30, 60, 120, 200]);
+}
+
+#[test]
+fn workers_killed_in_the_middle_cost_nothing() {
     let folder = tempfile::tempdir().unwrap();
-    let (whole, work) = (folder.path().join("whole"), folder.path().join("work"));
-    // Many short windows, so that there is a middle.
-    let short = ["--window-seconds", "20", "--max-lag", "5", "--one-bit"];
-    counts_of(EXAMPLE, &whole, &short);
-    for millis in [30, 60, 120, 200] {
-        let mut child = Command::new(built(EXAMPLE));
-        child.arg("--workdir").arg(&work).args(short).arg("--quiet");
-        let mut child = child.stdin(Stdio::null()).spawn().unwrap();
-        std::thread::sleep(Duration::from_millis(millis));
-        child.kill().unwrap();
-        child.wait().unwrap();
+    let whole = folder.path().join("whole");
+    counts_of(EXAMPLE, &whole, &SHORT);
+    for after_millis in [50, 150, 250] {
+        let work = folder.path().join(format!("killed-{after_millis}"));
+        let mut cluster = Command::new(built(EXAMPLE));
+        cluster.arg("--workdir").arg(&work).args(SHORT).args(["--processes", "--workers", "3"]);
+        let mut cluster = cluster.arg("--quiet").stdin(Stdio::null()).spawn().unwrap();
+        let computing = until(|| computing(&work).ok_or_else(|| "no worker computes".to_owned()));
+        std::thread::sleep(Duration::from_millis(after_millis));
+        // It may have ended by then.
+        drop(Command::new("kill").args(["-9", &computing]).stderr(Stdio::null()).status());
+        assert!(cluster.wait().unwrap().success());
+        assert_equal(&embedded(&whole), &embedded(&work));
     }
-    counts_of(EXAMPLE, &work, &short);
-    assert_equal(&embedded(&whole), &embedded(&work));
+}
+
+/// The process id of a worker's child: the last worker that was started.
+fn computing(workdir: &Path) -> Option<String> {
+    let pids = std::fs::read_to_string(workdir.join("pids")).ok()?;
+    let workers: Vec<&str> = pids.lines().filter_map(|line| line.strip_prefix("worker ")).collect();
+    workers.get(5).map(|pid| (*pid).to_owned())
 }

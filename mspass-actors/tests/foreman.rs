@@ -82,6 +82,7 @@ impl Job {
             name,
             threads: 1,
             memory_bytes_max: 1 << 20,
+            group_bytes_max: 1 << 20,
             folder: std::env::temp_dir(),
             budget,
         };

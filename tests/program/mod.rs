@@ -6,6 +6,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use mspass::io::db::diff::{DiffOptions, diff};
+use mspass::{Database, DatabaseName};
+
 const PATIENCE: Duration = Duration::from_secs(60);
 const POLL: Duration = Duration::from_millis(50);
 
@@ -43,4 +46,49 @@ pub(crate) fn counts_of(example: &str, workdir: &Path, arguments: &[&str]) -> se
     let count = |key: &str| counts[key].as_u64().unwrap_or_else(|| panic!("no {key} in {last}"));
     assert_eq!(count("in"), count("live") + count("dead") + count("aborted"));
     counts
+}
+
+/// The database of a workdir.
+pub(crate) fn embedded(workdir: &Path) -> Database {
+    Database::open(&DatabaseName::Embedded(workdir.join("db"))).unwrap()
+}
+
+#[track_caller]
+pub(crate) fn assert_equal(left: &Database, right: &Database) {
+    let found = diff(left, right, &DiffOptions::default()).unwrap();
+    assert!(found.is_equal(), "{found}");
+}
+
+/// Runs an example on one thread, on three, and over two worker processes: the results must be
+/// equal. What the last run told, and its workdir below `folder`.
+pub(crate) fn same_however_it_runs(example: &str, folder: &Path) -> (serde_json::Value, PathBuf) {
+    let path = |name: &str| folder.join(name);
+    counts_of(example, &path("one"), &["--workers", "1"]);
+    let one = embedded(&path("one"));
+    counts_of(example, &path("three"), &["--workers", "3"]);
+    assert_equal(&one, &embedded(&path("three")));
+    let counts = counts_of(example, &path("cluster"), &["--processes", "--workers", "2"]);
+    assert_equal(&one, &embedded(&path("cluster")));
+    // The workers reach each other's pieces: none is waited for where nobody dies.
+    let told = std::fs::read_to_string(path("cluster").join("logs/scheduler.log")).unwrap();
+    assert!(!told.contains("waits for pieces"), "{told}");
+    (counts, path("cluster"))
+}
+
+/// Kills an example after each of these times, and lets it end: the result must be that of a run
+/// that nobody disturbed.
+pub(crate) fn goes_on_when_killed(example: &str, arguments: &[&str], after_millis: &[u64]) {
+    let folder = tempfile::tempdir().unwrap();
+    let (whole, work) = (folder.path().join("whole"), folder.path().join("work"));
+    counts_of(example, &whole, arguments);
+    for millis in after_millis {
+        let mut child = Command::new(built(example));
+        child.arg("--workdir").arg(&work).args(arguments).arg("--quiet");
+        let mut child = child.stdin(Stdio::null()).spawn().unwrap();
+        std::thread::sleep(Duration::from_millis(*millis));
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+    counts_of(example, &work, arguments);
+    assert_equal(&embedded(&whole), &embedded(&work));
 }

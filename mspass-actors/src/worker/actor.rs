@@ -44,6 +44,8 @@ pub struct WorkerOptions {
     /// Bytes that running tasks and outputs not stored yet may take together; a task larger than
     /// that runs alone.
     pub memory_bytes_max: u64,
+    /// Bytes that each thread may use for a group that is worked on as a whole.
+    pub group_bytes_max: u64,
     /// Its folder, for pieces that memory does not hold.
     pub folder: PathBuf,
     /// Resident memory that its process may take, by which it takes less work or asks to be started
@@ -190,8 +192,7 @@ impl WorkerActor {
             keeper: Arc::clone(&keeper),
             others: Some(Others { foreman: foreman.keepers.clone(), waiter: waiter.clone() }),
         };
-        let group_bytes = options.memory_bytes_max / options.threads.max(1) as u64;
-        let pieces = (&access, usize::try_from(group_bytes).unwrap_or(usize::MAX));
+        let pieces = (&access, usize::try_from(options.group_bytes_max).unwrap_or(usize::MAX));
         let to = &to_coordinator;
         let threads = compute::start(options.threads, &runner, &store, (&slate, pieces), to)?;
         let server = PieceServer::start(runtime, &keeper)?;

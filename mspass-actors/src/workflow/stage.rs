@@ -88,7 +88,7 @@ impl Bench {
 
     /// A bench at which stages are joined by pieces; a thread may use `bytes` for a group.
     pub(crate) fn with_pieces(self, pieces: PieceAccess, bytes: usize) -> Self {
-        let (bucket_bytes_max, group_bytes_max) = (bytes / 4, bytes);
+        let (bucket_bytes_max, group_bytes_max) = (BUCKET_BYTES.min(bytes / 4), bytes);
         Self { pieces: Some(pieces), bucket_bytes_max, group_bytes_max, ..self }
     }
 

@@ -18,7 +18,7 @@ use super::workflows::Workflows;
 use super::{failed, incarnation};
 use crate::desktop::signals::Interrupt;
 use crate::error::Result;
-use crate::launch::WORKER_MEMORY_BYTES;
+use crate::launch::{WORKER_MEMORY_BYTES, group_bytes};
 use crate::options::{Role, Settings};
 use crate::process::{ChildSpec, KeptWorker, MemoryLimit, RestartLimits, keep_worker};
 
@@ -143,6 +143,7 @@ fn work(
     let options = WorkerOptions {
         name: name.to_owned(),
         threads,
+        group_bytes_max: group_bytes(budget.bytes, threads),
         memory_bytes_max: settings.memory_limit.map_or(WORKER_MEMORY_BYTES, |bytes| bytes / 4),
         folder: settings.worker_dir.clone(),
         budget: Some(budget.bytes),

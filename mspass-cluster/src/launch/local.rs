@@ -10,6 +10,7 @@ use mspass_actors::foreman::ForemanActor;
 use mspass_actors::foreman::lease::JobSpec;
 use mspass_actors::job::{self, Driver};
 use mspass_actors::runtime::Runtime;
+use mspass_actors::worker::memory::Budget;
 use mspass_actors::worker::slate::Slate;
 use mspass_actors::worker::{ToForeman, WorkerActor, WorkerOptions};
 use mspass_actors::workflow::stage::Stage;
@@ -17,6 +18,14 @@ use mspass_io::store::Database;
 
 /// Memory that running tasks and outputs not yet stored may take.
 pub const WORKER_MEMORY_BYTES: u64 = 128 << 20;
+
+/// Part of a worker's memory that its threads may use together for groups as a whole.
+const GROUPS_SHARE: u64 = 4;
+
+/// Bytes that each thread of a worker with this budget may use for a group as a whole.
+pub(crate) fn group_bytes(budget: u64, threads: usize) -> u64 {
+    budget / GROUPS_SHARE / threads.max(1) as u64
+}
 
 /// The folder of a job's workers: `work` beside that of the journals.
 fn work_folder(journal: &Path) -> PathBuf {
@@ -31,6 +40,7 @@ fn work_folder(journal: &Path) -> PathBuf {
 pub struct LocalCluster {
     store: ProxyStore,
     runtime: Runtime,
+    budget: u64,
 }
 
 impl LocalCluster {
@@ -39,7 +49,14 @@ impl LocalCluster {
         let runtime = Runtime::start("mspass")?;
         let proxy = DbProxy::start(&runtime, database)?;
         let store = ProxyStore::new(runtime.waiter(), &proxy);
-        Ok(Self { store, runtime })
+        Ok(Self { store, runtime, budget: Budget::find(None, 1).bytes })
+    }
+
+    /// With so many bytes of memory for its workers together; else they have what the control group
+    /// or the machine has.
+    #[must_use]
+    pub fn with_budget(self, bytes: u64) -> Self {
+        Self { budget: bytes, ..self }
     }
 
     /// The database, through the proxy's mailbox.
@@ -91,6 +108,7 @@ impl LocalCluster {
                 name: format!("worker-{number}"),
                 threads,
                 memory_bytes_max: WORKER_MEMORY_BYTES / workers.len().max(1) as u64,
+                group_bytes_max: group_bytes(self.budget / workers.len().max(1) as u64, threads),
                 folder: work_folder(journal),
                 budget: None,
             };

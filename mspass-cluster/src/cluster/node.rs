@@ -37,8 +37,8 @@ impl Drop for Member {
     }
 }
 
-/// Starts this process's node with the cluster's secret. A role that others look for listens, and so
-/// does a worker, at a port of its own: others fetch its pieces.
+/// Starts this process's node with the cluster's secret. A role that others look for listens, and
+/// so does a worker, at a port of its own: others fetch its pieces.
 ///
 /// # Errors
 /// One sentence where the secret is unusable, or the address cannot be listened at.

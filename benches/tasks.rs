@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 use bson::oid::ObjectId;
 use mspass_actors::db_proxy::{DbProxy, ProxyStore};
 use mspass_actors::foreman::journal::Journal;
-use mspass_actors::foreman::lease::{AskJob, Ended, Heartbeat, JobSpec, Join, Leave};
+use mspass_actors::foreman::lease::JobSpec;
 use mspass_actors::foreman::{ForemanActor, Outcome};
 use mspass_actors::job::Driver;
 use mspass_actors::node::{Node, NodeOptions};
@@ -126,11 +126,7 @@ fn cluster(folder: &Path, journaled: bool) -> Cluster {
     };
     let spec = JobSpec { job: "no-op".into(), epoch: 1, ..JobSpec::default() };
     let foreman = ForemanActor::start(&runtime, &spec, journal);
-    node.register("foreman", foreman.mailbox::<AskJob>());
-    node.register("foreman", foreman.mailbox::<Join>());
-    node.register("foreman", foreman.mailbox::<Heartbeat>());
-    node.register("foreman", foreman.mailbox::<Ended>());
-    node.register("foreman", foreman.mailbox::<Leave>());
+    ToForeman::register(&foreman, &node, "foreman");
     let driver = Driver::new(runtime.waiter(), &foreman);
     let address = node.addresses().remove(0);
     let start = |number| {

@@ -10,7 +10,7 @@ use super::lease::{
     Lease, Leave, Recall, TaskEnd, WorkerName,
 };
 use super::messages::{
-    AskDeadLetters, AskStatus, AwaitStage, Do, Drain, JobStatus, Offer, Outcome, Requeue,
+    AskDeadLetters, AskStatus, AwaitStage, Do, Drain, JobStatus, Offer, Outcome, Requeue, Retire,
     SourceFailed, StageStatus, Tick, WorkerGone,
 };
 use super::state::{Foreman, Output, Phase};
@@ -413,6 +413,17 @@ impl Handler<Drain> for ForemanActor {
     fn handle(&mut self, _: Drain, reply: Reply<Drain>, _: &Context<Self>) {
         self.state.drain();
         drop(self.journal.flush());
+        reply.send(());
+        self.act();
+    }
+}
+
+impl Handler<Retire> for ForemanActor {
+    fn handle(&mut self, _: Retire, reply: Reply<Retire>, _: &Context<Self>) {
+        self.state.drain();
+        // What is written is on the disk before the file is another's.
+        drop(self.journal.flush());
+        self.journal = Journal::nowhere();
         reply.send(());
         self.act();
     }

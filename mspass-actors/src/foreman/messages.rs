@@ -41,6 +41,10 @@ pub struct AskStatus;
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub struct Drain;
 
+/// Tells the foreman of a job that is over that another takes its place: it lets go of the journal.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub struct Retire;
+
 /// Where a job stands.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct JobStatus {
@@ -130,6 +134,7 @@ message!(AwaitStage, "mspass.foreman.await_stage", bool);
 message!(SourceFailed, "mspass.foreman.source_failed", ());
 message!(AskStatus, "mspass.foreman.status", JobStatus);
 message!(Drain, "mspass.foreman.drain", ());
+message!(Retire, "mspass.foreman.retire", ());
 message!(Do, "mspass.foreman.do", Outcome);
 message!(AskDeadLetters, "mspass.foreman.dead_letters", Vec<DeadLetter>);
 message!(Requeue, "mspass.foreman.requeue", u64);

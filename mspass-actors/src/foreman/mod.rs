@@ -12,7 +12,7 @@ mod task;
 pub use actor::{CALLERS_MAX, DEAD_LETTERS_MAX, ForemanActor, MESSAGES_MAX, TICK};
 pub use assign::STEAL_GAIN_MIN;
 pub use messages::{
-    AskDeadLetters, AskStatus, AwaitStage, Do, Drain, JobStatus, Offer, Outcome, Requeue,
+    AskDeadLetters, AskStatus, AwaitStage, Do, Drain, JobStatus, Offer, Outcome, Requeue, Retire,
     SourceFailed, StageStatus,
 };
 pub use replay::{DoneTasks, Replay};

@@ -21,10 +21,10 @@ use crate::db_proxy::ProxyStore;
 use crate::error::Result;
 use crate::foreman::ForemanActor;
 use crate::foreman::lease::{
-    AskKeepers, Ended, Grant, Heartbeat, Join, Lease, Leave, Recall, TaskEnd, Token,
+    AskJob, AskKeepers, Ended, Grant, Heartbeat, Join, Lease, Leave, Recall, TaskEnd, Token,
 };
 use crate::mailbox::{Address, Context, Handler, MailError, Mailbox, Message, Reply, start};
-use crate::node::Peer;
+use crate::node::{Node, Peer};
 use crate::runtime::Runtime;
 
 /// Messages waiting in each mailbox of a worker.
@@ -124,6 +124,16 @@ impl ToForeman {
             leaves: foreman.mailbox(),
             keepers: foreman.mailbox(),
         }
+    }
+
+    /// Lets workers of other nodes find a foreman of this process under that name.
+    pub fn register(foreman: &Address<ForemanActor>, node: &Node, name: &str) {
+        node.register(name, foreman.mailbox::<AskJob>());
+        node.register(name, foreman.mailbox::<Join>());
+        node.register(name, foreman.mailbox::<Heartbeat>());
+        node.register(name, foreman.mailbox::<Ended>());
+        node.register(name, foreman.mailbox::<Leave>());
+        node.register(name, foreman.mailbox::<AskKeepers>());
     }
 
     /// Those of the foreman registered under that name on another node.

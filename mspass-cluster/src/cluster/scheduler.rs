@@ -5,12 +5,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use mspass_actors::db_proxy::ProxyStore;
-use mspass_actors::foreman::lease::{AskJob, AskKeepers, Ended, Heartbeat, JobSpec, Join, Leave};
-use mspass_actors::foreman::{AskDeadLetters, AskStatus, Drain, ForemanActor, JobStatus, Requeue};
+use mspass_actors::foreman::lease::JobSpec;
+use mspass_actors::foreman::{
+    AskDeadLetters, AskStatus, Drain, ForemanActor, JobStatus, Requeue, Retire,
+};
 use mspass_actors::job::{self, Driver};
 use mspass_actors::mailbox::{Address, Context, Handler, MailError, Mailbox, Reply, start};
 use mspass_actors::node::Node;
 use mspass_actors::runtime::{Runtime, Waiter, spawn_thread};
+use mspass_actors::worker::ToForeman;
 use mspass_core::process::runner::panic_text;
 use mspass_io::archive::{IndexOptions, ScanOptions, index_while};
 
@@ -79,6 +82,15 @@ struct Desk {
     draining: AtomicBool,
 }
 
+/// A foreman whose place another takes.
+struct Before {
+    status: Mailbox<AskStatus>,
+    retires: Mailbox<Retire>,
+}
+
+/// Whether a job could be begun.
+type Spawned = std::result::Result<(), Refusal>;
+
 /// How far the present job is.
 #[derive(Clone)]
 enum State {
@@ -89,6 +101,7 @@ enum State {
     Running {
         status: Mailbox<AskStatus>,
         drains: Mailbox<Drain>,
+        retires: Mailbox<Retire>,
         bytes: u64,
     },
     /// It was told to stop before it ran.
@@ -147,8 +160,8 @@ impl Desk {
         self.register(&foreman);
         let driver = Driver::new(self.runtime.waiter(), &foreman);
         driver.plan(&database, &stage, opened.progress)?;
-        let (status, drains) = (foreman.mailbox(), foreman.mailbox());
-        self.set(State::Running { status, drains, bytes: indexed.bytes });
+        let (status, drains, retires) = (foreman.mailbox(), foreman.mailbox(), foreman.mailbox());
+        self.set(State::Running { status, drains, retires, bytes: indexed.bytes });
         // Told while it was not running yet.
         if self.draining.load(Ordering::SeqCst) {
             driver.drain()?;
@@ -156,27 +169,62 @@ impl Desk {
         Ok(())
     }
 
-    /// Waits until what a foreman told to drain was doing is done: only then its journal is free.
-    fn await_drained(&self, status: &Mailbox<AskStatus>) {
-        loop {
-            let status = status.clone();
-            let asked =
-                self.waiter().wait(async move { status.ask(AskStatus, STATUS_DEADLINE).await });
-            match asked {
-                Some(Ok(JobStatus { drained: false, finished: false, failure: None, .. })) => {}
-                _ => return,
-            }
+    /// Whether the job of a foreman is over: finished, failed, or what it was doing when it was
+    /// told to drain is done.
+    fn is_over(&self, status: &Mailbox<AskStatus>) -> bool {
+        let status = status.clone();
+        let asked = self.waiter().wait(async move { status.ask(AskStatus, STATUS_DEADLINE).await });
+        !matches!(asked, Some(Ok(JobStatus { drained: false, finished: false, failure: None, .. })))
+    }
+
+    /// Waits until a foreman is over, and has it let go of its journal.
+    fn await_end(&self, Before { status, retires }: Before) {
+        while !self.is_over(&status) {
             Interrupt::default().pause(POLL);
         }
+        // One that is gone holds none.
+        let _ = self.waiter().wait(async move { retires.ask(Retire, STATUS_DEADLINE).await });
+    }
+
+    /// Begins a job that is the present one, once the foreman before it, if there is one, is over.
+    fn begin(self: &Arc<Self>, request: JobRequest, before: Option<Before>) -> Spawned {
+        self.draining.store(false, Ordering::SeqCst);
+        let desk = Arc::clone(self);
+        spawn_thread("job", move || {
+            let ran = catch_unwind(AssertUnwindSafe(|| {
+                if let Some(before) = before {
+                    desk.await_end(before);
+                }
+                desk.run(&request)
+            }));
+            let ran = ran.unwrap_or_else(|panic| Err(failed(panic_text(panic.as_ref()))));
+            if let Err(error) = ran {
+                tracing::error!("job '{}': {error}", request.job);
+                desk.set(State::Refused(refusal(&error)));
+            }
+        })
+        .map(drop)
+        .map_err(|error| refusal(&error.into()))
+    }
+
+    /// A job that is over looks for what is new since; one that runs is left alone.
+    fn begin_again(self: &Arc<Self>, request: JobRequest, before: Before) -> Spawned {
+        if !self.is_over(&before.status) {
+            return Ok(());
+        }
+        let mut job = self.job();
+        match &*job {
+            Some((known, State::Running { .. })) if known.job == request.job => {}
+            // Somebody else was quicker.
+            _ => return Ok(()),
+        }
+        *job = present(&request);
+        drop(job);
+        self.begin(request, Some(before))
     }
 
     fn register(&self, foreman: &Address<ForemanActor>) {
-        self.node.register(FOREMAN, foreman.mailbox::<AskJob>());
-        self.node.register(FOREMAN, foreman.mailbox::<Join>());
-        self.node.register(FOREMAN, foreman.mailbox::<Heartbeat>());
-        self.node.register(FOREMAN, foreman.mailbox::<Ended>());
-        self.node.register(FOREMAN, foreman.mailbox::<Leave>());
-        self.node.register(FOREMAN, foreman.mailbox::<AskKeepers>());
+        ToForeman::register(foreman, &self.node, FOREMAN);
         self.node.register(FOREMAN, foreman.mailbox::<AskDeadLetters>());
         self.node.register(FOREMAN, foreman.mailbox::<Requeue>());
     }
@@ -186,6 +234,11 @@ impl Desk {
     }
 }
 
+/// A job at its beginning, as the present one.
+fn present(request: &JobRequest) -> Option<(JobRequest, State)> {
+    Some((request.clone(), State::Indexing { files: 0, done: 0 }))
+}
+
 fn refusal(error: &Error) -> Refusal {
     Refusal { code: error.exit_code(), sentence: error.to_string() }
 }
@@ -193,42 +246,33 @@ fn refusal(error: &Error) -> Refusal {
 impl Handler<Submit> for Scheduler {
     fn handle(&mut self, submit: Submit, reply: Reply<Submit>, _: &Context<Self>) {
         let Submit(request) = submit;
-        let mut job = self.desk.job();
-        match &*job {
-            Some((known, State::Indexing { .. } | State::Running { .. }))
-                if known.job == request.job && !self.desk.draining.load(Ordering::SeqCst) =>
-            {
-                return reply.send(Ok(()));
-            }
-            Some((known, State::Indexing { .. })) => {
+        let known = self.desk.job().clone();
+        let draining = self.desk.draining.load(Ordering::SeqCst);
+        let before = match known {
+            Some((known, State::Indexing { .. })) if known.job != request.job || draining => {
                 let sentence =
                     format!("job '{}' is being indexed: submit again when it runs", known.job);
                 return reply.send(Err(Refusal { code: 1, sentence }));
             }
-            _ => {}
-        }
-        let before = match job.take() {
-            Some((known, State::Running { status, .. })) if known.job == request.job => {
-                Some(status)
+            Some((_, State::Indexing { .. })) => return reply.send(Ok(())),
+            Some((known, State::Running { status, retires, .. })) if known.job == request.job => {
+                let before = Before { status, retires };
+                if !draining {
+                    let desk = Arc::clone(&self.desk);
+                    let looking = spawn_thread("submit", move || {
+                        reply.send(desk.begin_again(request, before));
+                    });
+                    if let Err(error) = looking {
+                        tracing::error!("a job cannot be looked at: {error}");
+                    }
+                    return;
+                }
+                Some(before)
             }
             _ => None,
         };
-        self.desk.draining.store(false, Ordering::SeqCst);
-        *job = Some((request.clone(), State::Indexing { files: 0, done: 0 }));
-        drop(job);
-        let desk = Arc::clone(&self.desk);
-        let spawned = spawn_thread("job", move || {
-            let ran = catch_unwind(AssertUnwindSafe(|| {
-                before.iter().for_each(|status| desk.await_drained(status));
-                desk.run(&request)
-            }));
-            let ran = ran.unwrap_or_else(|panic| Err(failed(panic_text(panic.as_ref()))));
-            if let Err(error) = ran {
-                tracing::error!("job '{}': {error}", request.job);
-                desk.set(State::Refused(refusal(&error)));
-            }
-        });
-        reply.send(spawned.map(drop).map_err(|error| refusal(&error.into())));
+        *self.desk.job() = present(&request);
+        reply.send(self.desk.begin(request, before));
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use mspass_actors::job::Expected;
 use mspass_actors::mailbox::Message;
 use mspass_cluster::cluster::{
     AskCluster, AskProgress, ClusterStatus, DrainJob, JobRequest, NodeStatus, Progress, Submit,
@@ -65,11 +66,14 @@ fn cluster_examples() -> Vec<Vec<u8>> {
         job: "noise".to_owned(),
         workflow: "prepare".to_owned(),
         parameters: "{\"taper\":0.05}".to_owned(),
-        archive: "/data/sds".into(),
+        archive: Some("/data/sds".into()),
         archive_name: "sds".to_owned(),
         fresh: true,
     };
-    let running = Progress::Running { status: Box::default(), bytes: 1 << 40 };
+    let running = Progress::Running {
+        status: Box::default(),
+        expected: Expected { bytes: 1 << 40, data: 0 },
+    };
     let node = NodeStatus {
         node: "db-1".to_owned(),
         roles: vec!["db".to_owned()],

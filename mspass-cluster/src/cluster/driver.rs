@@ -19,7 +19,7 @@ use super::node::{Member, connect};
 use super::workflows::Workflows;
 use super::{ClusterProgram, failed, incarnation, status};
 use crate::desktop::signals::Interrupt;
-use crate::desktop::{Bar, Job, Outcome};
+use crate::desktop::{Bars, Job, Outcome};
 use crate::error::{Error, Result};
 use crate::options::{Role, Settings};
 
@@ -48,7 +48,15 @@ pub(super) fn follow_job(
     look: &mut dyn FnMut() -> Result<u64>,
 ) -> Result<u8> {
     let ClusterProgram { desktop, workflow, parameters, .. } = program;
-    let job = Job::begin(desktop, sample, workflows.draws(workflow))?;
+    let spec = JobSpec {
+        job: desktop.job.clone(),
+        workflow: workflow.clone(),
+        parameters: parameters.clone(),
+        archive: desktop.archive_name.clone(),
+        ..JobSpec::default()
+    };
+    let stage = workflows.stage(&spec)?;
+    let job = Job::begin(desktop, sample, workflows.draws(workflow), stage.workflow())?;
     let request = JobRequest {
         job: desktop.job.clone(),
         workflow: workflow.clone(),
@@ -57,21 +65,13 @@ pub(super) fn follow_job(
         archive_name: desktop.archive_name.clone(),
         fresh: desktop.fresh,
     };
-    let spec = JobSpec {
-        job: request.job.clone(),
-        workflow: request.workflow.clone(),
-        parameters: request.parameters.clone(),
-        archive: request.archive_name.clone(),
-        ..JobSpec::default()
-    };
-    let stage = workflows.stage(&spec)?;
     let member = connect(settings, Role::Frontend, &format!("driver-{:x}", incarnation()))?;
     let waiter = member.runtime.waiter();
     let interrupt = job.interrupt(&waiter);
     let _http = status::serve(settings, &member)?;
     let store = follow_store(&member.node, settings, waiter);
     let mut line = Line { settings, member: &member, request, scheduler: None };
-    let status = line.follow(job.bar(), &interrupt, look)?;
+    let status = line.follow(job.bars(), &interrupt, look)?;
     let outcome = Outcome {
         stage: &stage,
         status,
@@ -161,13 +161,13 @@ impl Line<'_> {
     /// drained.
     fn follow(
         &mut self,
-        bar: &Bar,
+        bars: &Bars,
         interrupt: &Interrupt,
         look: &mut dyn FnMut() -> Result<u64>,
     ) -> Result<JobStatus> {
         let mut draining = false;
         let mut last: Option<JobStatus> = None;
-        bar.begin("{binary_bytes_per_sec}");
+        let mut memory = 0;
         loop {
             match self.progress() {
                 None | Some(Progress::Unknown) => {
@@ -177,11 +177,11 @@ impl Line<'_> {
                     self.submit()?;
                 }
                 Some(Progress::Refused(refusal)) => return Err(refused(refusal)),
-                Some(Progress::Indexing { files, done }) => bar.files(done, files),
-                Some(Progress::Running { status, bytes }) => {
+                Some(Progress::Indexing { files, done }) => bars.indexing(done, files),
+                Some(Progress::Running { status, expected }) => {
                     // Whatever comes now, what was done is kept.
                     self.request.fresh = false;
-                    bar.processing(&status, bytes);
+                    bars.processing(&status, expected, memory);
                     if status.finished || status.failure.is_some() || status.drained {
                         return Ok(*status);
                     }
@@ -192,7 +192,7 @@ impl Line<'_> {
                 draining = true;
                 self.drain();
             }
-            look()?;
+            memory = look()?;
             interrupt.pause(POLL);
         }
     }

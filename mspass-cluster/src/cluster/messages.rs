@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use mspass_actors::foreman::JobStatus;
+use mspass_actors::job::Expected;
 use mspass_actors::mailbox::Message;
 use serde::{Deserialize, Serialize};
 
@@ -15,8 +16,8 @@ pub struct JobRequest {
     pub workflow: String,
     /// Its parameters, as JSON text.
     pub parameters: String,
-    /// Folder of the archive, the same on every node.
-    pub archive: PathBuf,
+    /// Folder of the archive, the same on every node, where the workflow reads one.
+    pub archive: Option<PathBuf>,
     /// Name of the archive in the index.
     pub archive_name: String,
     /// Delete what the earlier job of this name wrote.
@@ -51,8 +52,8 @@ pub enum Progress {
     Running {
         /// Where it stands.
         status: Box<JobStatus>,
-        /// Bytes that its archive holds.
-        bytes: u64,
+        /// What it reads.
+        expected: Expected,
     },
     /// It cannot be run.
     Refused(Refusal),

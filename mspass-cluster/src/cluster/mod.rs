@@ -84,6 +84,7 @@ fn play(program_of: &ClusterProgram, sample: &Path, workflows: Workflows) -> Res
         workdir: desktop.workdir.clone(),
         db: desktop.db.clone(),
         workers: desktop.workers,
+        memory_limit: desktop.memory_limit.clone(),
         worker_child: program_of.worker_child.clone(),
         prefix: Vec::new(),
     };
@@ -121,6 +122,8 @@ pub struct Part {
     pub db: String,
     /// Worker processes; 0 means not said.
     pub workers: usize,
+    /// Memory of each worker process, as it was given.
+    pub memory_limit: Option<String>,
     /// Set for the worker process that a worker's supervising parent starts.
     pub worker_child: Option<String>,
     /// Arguments that a process of this program needs before its flags: a subcommand, say.
@@ -134,6 +137,7 @@ impl Part {
             workdir_named: true,
             db: Some(self.db.clone()),
             workers: self.workers,
+            memory_limit: self.memory_limit.clone(),
         };
         Settings::of(&self.cluster, &around)
     }
@@ -240,7 +244,7 @@ fn existing(workdir: &Path, options: &ClusterOptions) -> Result<Settings> {
             "no cluster was ever started in {place}: name its workdir"
         )));
     }
-    let around = Surroundings { workdir, workdir_named: true, db: None, workers: 0 };
+    let around = Surroundings { workdir, workdir_named: true, ..Surroundings::default() };
     Settings::of(options, &around)
 }
 

@@ -1,6 +1,7 @@
 //! The scheduler role: jobs are submitted to it; it indexes, plans, and runs their foreman.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -9,13 +10,14 @@ use mspass_actors::foreman::lease::JobSpec;
 use mspass_actors::foreman::{
     AskDeadLetters, AskStatus, Drain, ForemanActor, JobStatus, Requeue, Retire,
 };
-use mspass_actors::job::{self, Driver};
+use mspass_actors::job::{self, Driver, Expected};
 use mspass_actors::mailbox::{Address, Context, Handler, MailError, Mailbox, Reply, start};
 use mspass_actors::node::Node;
 use mspass_actors::runtime::{Runtime, Waiter, spawn_thread};
 use mspass_actors::worker::ToForeman;
 use mspass_core::process::runner::panic_text;
-use mspass_io::archive::{IndexOptions, ScanOptions, index_while};
+use mspass_io::archive::{IndexOptions, IndexProgress, ScanOptions, index_while};
+use mspass_io::store::Database;
 
 use super::find::{FOREMAN, SCHEDULER, follow_store};
 use super::messages::{
@@ -102,7 +104,7 @@ enum State {
         status: Mailbox<AskStatus>,
         drains: Mailbox<Drain>,
         retires: Mailbox<Retire>,
-        bytes: u64,
+        expected: Expected,
     },
     /// It was told to stop before it ran.
     Stopped,
@@ -137,18 +139,10 @@ impl Desk {
         };
         let stage = Arc::new(self.workflows.stage(&spec)?);
         spec.stages = stage.workflow().stage_count();
-        let options = IndexOptions {
-            root: request.archive.clone(),
-            name: request.archive_name.clone(),
-            exclude: Some(self.settings.workdir.clone()),
-            threads: std::thread::available_parallelism().map_or(1, usize::from),
-            scan: ScanOptions::default(),
+        let indexed = match &request.archive {
+            Some(root) => self.index(&database, root, &request.archive_name)?,
+            None => Some(IndexProgress::default()),
         };
-        let indexed = index_while(&database, &options, &mut |progress| {
-            let done = progress.unchanged + progress.scanned;
-            self.set(State::Indexing { files: progress.files, done });
-            !self.draining.load(Ordering::SeqCst)
-        })?;
         let Some(indexed) = indexed else {
             self.set(State::Stopped);
             return Ok(());
@@ -160,13 +154,30 @@ impl Desk {
         self.register(&foreman);
         let driver = Driver::new(self.runtime.waiter(), &foreman);
         driver.plan(&database, &stage, opened.progress)?;
+        let expected = Expected::of(&database, &stage, indexed.bytes)?;
         let (status, drains, retires) = (foreman.mailbox(), foreman.mailbox(), foreman.mailbox());
-        self.set(State::Running { status, drains, retires, bytes: indexed.bytes });
+        self.set(State::Running { status, drains, retires, expected });
         // Told while it was not running yet.
         if self.draining.load(Ordering::SeqCst) {
             driver.drain()?;
         }
         Ok(())
+    }
+
+    /// Brings the index up to date; `None` when the job was to stop before that was done.
+    fn index(&self, database: &Database, root: &Path, name: &str) -> Result<Option<IndexProgress>> {
+        let options = IndexOptions {
+            root: root.to_owned(),
+            name: name.to_owned(),
+            exclude: Some(self.settings.workdir.clone()),
+            threads: std::thread::available_parallelism().map_or(1, usize::from),
+            scan: ScanOptions::default(),
+        };
+        Ok(index_while(database, &options, &mut |progress| {
+            let done = progress.unchanged + progress.scanned;
+            self.set(State::Indexing { files: progress.files, done });
+            !self.draining.load(Ordering::SeqCst)
+        })?)
     }
 
     /// Whether the job of a foreman is over: finished, failed, or what it was doing when it was
@@ -277,9 +288,9 @@ impl Handler<Submit> for Scheduler {
 }
 
 /// What a foreman says of its job.
-fn told(status: std::result::Result<JobStatus, MailError>, bytes: u64) -> Progress {
+fn told(status: std::result::Result<JobStatus, MailError>, expected: Expected) -> Progress {
     match status {
-        Ok(status) => Progress::Running { status: Box::new(status), bytes },
+        Ok(status) => Progress::Running { status: Box::new(status), expected },
         Err(error) => Progress::Refused(Refusal { code: 1, sentence: error.to_string() }),
     }
 }
@@ -291,10 +302,10 @@ async fn progress(state: Option<State>) -> Progress {
         Some(State::Refused(refusal)) => Progress::Refused(refusal),
         Some(State::Stopped) => {
             let status = JobStatus { drained: true, ..JobStatus::default() };
-            Progress::Running { status: Box::new(status), bytes: 0 }
+            Progress::Running { status: Box::new(status), expected: Expected::default() }
         }
-        Some(State::Running { status, bytes, .. }) => {
-            told(status.ask(AskStatus, STATUS_DEADLINE).await, bytes)
+        Some(State::Running { status, expected, .. }) => {
+            told(status.ask(AskStatus, STATUS_DEADLINE).await, expected)
         }
     }
 }

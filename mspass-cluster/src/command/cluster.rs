@@ -51,6 +51,10 @@ struct PartArguments {
     #[arg(long, value_name = "N", default_value_t = 1)]
     workers: usize,
 
+    /// Memory of each worker process, bytes or with K, M, G; 0 means what the machine has
+    #[arg(long, value_name = "BYTES", env = "MSPASS_DASK_WORKER_MEMORY_LIMIT")]
+    memory_limit: Option<String>,
+
     #[command(flatten)]
     cluster: ClusterOptions,
 
@@ -76,6 +80,7 @@ pub(super) fn run(arguments: Arguments, out: &mut dyn Write) -> Result<u8, Failu
         workdir: part.workdir,
         db: part.db,
         workers: part.workers,
+        memory_limit: part.memory_limit,
         cluster: part.cluster,
         worker_child: part.worker_child,
         prefix: vec!["cluster".into(), "node".into()],

@@ -3,6 +3,8 @@
 use std::io::Write;
 use std::path::PathBuf;
 
+use mspass_actors::job::Expected;
+
 use super::DONE;
 use super::failure::Failure;
 use super::table::Table;
@@ -74,7 +76,7 @@ fn job(progress: &Progress) -> String {
         Progress::Unknown => "unknown".to_owned(),
         Progress::Refused(refusal) => format!("refused: {}", refusal.sentence),
         Progress::Indexing { files, done } => format!("indexing, {done} of {files} files"),
-        Progress::Running { status, bytes: total } => {
+        Progress::Running { status, expected } => {
             let totals = &status.totals;
             let phase = match (&status.failure, status.finished, status.drained) {
                 (Some(reason), ..) => format!("failed: {reason}"),
@@ -85,15 +87,20 @@ fn job(progress: &Progress) -> String {
                     None => "running".to_owned(),
                 },
             };
+            let read = match *expected {
+                Expected { bytes: 0, data: 0 } => String::new(),
+                Expected { bytes: 0, data } => format!(" of {data} to read"),
+                Expected { bytes: all, .. } => {
+                    format!(", {} of {} read", bytes(totals.bytes_read), bytes(all))
+                }
+            };
             format!(
-                "{phase}, {} data = {} live + {} dead + {} aborted, {} of {} read, {} tasks known, \
-                 {} set aside, {} workers",
+                "{phase}, {} data = {} live + {} dead + {} aborted{read}, {} tasks known, {} set \
+                 aside, {} workers",
                 totals.entered,
                 totals.live,
                 totals.dead,
                 totals.aborted,
-                bytes(totals.bytes_read),
-                bytes(*total),
                 status.tasks_waiting,
                 status.set_aside,
                 status.workers

@@ -1,5 +1,6 @@
 //! The all-in-one program: archive in, processed traces and a report out.
 
+mod bars;
 mod compile;
 mod database;
 mod follow;
@@ -15,6 +16,7 @@ use std::time::Instant;
 
 use mspass_actors::clock;
 use mspass_actors::foreman::JobStatus;
+use mspass_actors::job::Expected;
 use mspass_actors::runtime::Waiter;
 use mspass_actors::workflow::report::{JobReport, JobState};
 use mspass_actors::workflow::stage::{Build, Stage};
@@ -28,8 +30,9 @@ use crate::error::{Error, Result};
 use crate::frontend::plot::plot_picture;
 use crate::frontend::report::{render_html, render_text};
 use crate::launch::LocalCluster;
+use crate::options::memory_limit;
+pub(crate) use bars::Bars;
 pub(crate) use database::OpenDatabase;
-pub(crate) use follow::Bar;
 use follow::follow;
 use signals::{Interrupt, STOPPED};
 
@@ -91,13 +94,16 @@ pub(crate) fn own_build() -> Build {
 pub(crate) struct Job<'a> {
     options: &'a DesktopOptions,
     draw: Option<Draw>,
-    archive: PathBuf,
+    /// What it reads, where that is an archive.
+    archive: Option<PathBuf>,
     workdir: PathBuf,
     started: UtcTime,
     began: Instant,
     /// When it has to stop by itself.
     deadline: Option<UtcTime>,
-    bar: Bar,
+    /// Bytes that it may take, where that was said.
+    memory: Option<u64>,
+    bars: Bars,
 }
 
 /// How a job ended, and where its results are.
@@ -123,10 +129,10 @@ fn run_job(
     if let Some(id) = &options.replay {
         return replay::replay_one(options, Stage::new(workflow, &options.job), id);
     }
-    let job = Job::begin(options, sample, draw)?;
+    let job = Job::begin(options, sample, draw, &workflow)?;
     let open = OpenDatabase::open(&options.db, &job.workdir)?;
     let outcome = job.execute(workflow, &open);
-    job.bar.clear();
+    job.bars.clear();
     let closed = open.close();
     let code = outcome?;
     closed?;
@@ -154,15 +160,28 @@ impl<'a> Job<'a> {
         options: &'a DesktopOptions,
         sample: &Path,
         draw: Option<Draw>,
+        workflow: &Workflow,
     ) -> Result<Self> {
         let (started, began) = (clock::utc_now(), clock::now());
+        let memory = memory_limit(&options.memory_limit)?;
         let deadline = until::deadline(options, started)?;
-        let archive = options.archive.clone().unwrap_or_else(|| sample.to_owned());
-        let readable = std::fs::read_dir(&archive).map(drop);
-        readable.map_err(|error| Error::Archive { path: archive.clone(), error })?;
+        let archive = match (workflow.source().archive(), &options.archive) {
+            (Some(_), named) => Some(named.clone().unwrap_or_else(|| sample.to_owned())),
+            (None, None) => None,
+            (None, Some(path)) => {
+                return Err(Error::Option(format!(
+                    "--archive {}: this program reads no archive; leave it out",
+                    path.display()
+                )));
+            }
+        };
+        if let Some(path) = &archive {
+            let refuse = |error| Error::Archive { path: path.clone(), error };
+            std::fs::read_dir(path).map(drop).map_err(refuse)?;
+        }
         let workdir = make_workdir(&options.workdir)?;
-        let bar = Bar::new(options.quiet);
-        Ok(Self { options, draw, archive, workdir, started, began, deadline, bar })
+        let bars = Bars::new(options.quiet);
+        Ok(Self { options, draw, archive, workdir, started, began, deadline, memory, bars })
     }
 
     /// Listens for signals, and for the time at which the job has to stop.
@@ -172,19 +191,23 @@ impl<'a> Job<'a> {
         interrupt
     }
 
-    pub(crate) fn bar(&self) -> &Bar {
-        &self.bar
+    pub(crate) fn bars(&self) -> &Bars {
+        &self.bars
     }
 
-    /// The archive, as every process of this machine finds it.
-    pub(crate) fn archive(&self) -> Result<PathBuf> {
-        let refuse = |error| Error::Archive { path: self.archive.clone(), error };
-        self.archive.canonicalize().map_err(refuse)
+    /// The archive, if it reads one, as every process of this machine finds it.
+    pub(crate) fn archive(&self) -> Result<Option<PathBuf>> {
+        let Some(path) = &self.archive else { return Ok(None) };
+        let refuse = |error| Error::Archive { path: path.clone(), error };
+        path.canonicalize().map(Some).map_err(refuse)
     }
 
     fn execute(&self, workflow: Workflow, open: &OpenDatabase) -> Result<u8> {
         let options = self.options;
-        let cluster = LocalCluster::start(open.database.clone())?;
+        let mut cluster = LocalCluster::start(open.database.clone())?;
+        if let Some(bytes) = self.memory {
+            cluster = cluster.with_budget(bytes);
+        }
         let interrupt = self.interrupt(&cluster.runtime().waiter());
         let database = cluster.database();
         let stage = Arc::new(Stage::new(workflow, &options.job).of_build(own_build()));
@@ -192,7 +215,8 @@ impl<'a> Job<'a> {
             Some(indexed) => {
                 let journal = journal_path(&self.workdir, &options.job);
                 let driver = cluster.submit(&stage, &journal, options.threads(), options.fresh)?;
-                follow(&driver, &self.bar, indexed.bytes, &interrupt)?
+                let expected = Expected::of(&database, &stage, indexed.bytes)?;
+                follow(&driver, &self.bars, expected, &interrupt)?
             }
             None => JobStatus { drained: true, ..JobStatus::default() },
         };
@@ -208,7 +232,7 @@ impl<'a> Job<'a> {
 
     /// Makes the report, tells what there is to tell, and gives the exit code.
     pub(crate) fn conclude(&self, outcome: Outcome<'_>) -> Result<u8> {
-        self.bar.clear();
+        self.bars.clear();
         let Outcome { stage, status, database, exit_code, .. } = &outcome;
         let mut report = self.report(&outcome);
         compile::counts(&mut report, status, stage);
@@ -217,6 +241,8 @@ impl<'a> Job<'a> {
         if status.finished {
             compile::contents(&mut report, database, stage)?;
             write(&page, &render_html(&report))?;
+            let json = serde_json::to_string_pretty(&report).unwrap_or_default();
+            write(&page.with_extension("json"), &json)?;
             if let Some(svg) = self.draw(&report, database)? {
                 let path = page.with_extension("svg");
                 write(&path, &svg)?;
@@ -241,16 +267,16 @@ impl<'a> Job<'a> {
 
     /// Brings the index up to date; `None` when the job was to stop before that was done.
     fn index(&self, database: &Database, interrupt: &Interrupt) -> Result<Option<IndexProgress>> {
+        let Some(archive) = &self.archive else { return Ok(Some(IndexProgress::default())) };
         let index_options = IndexOptions {
-            root: self.archive.clone(),
+            root: archive.clone(),
             name: self.options.archive_name.clone(),
             exclude: Some(self.workdir.clone()),
             threads: self.options.threads(),
             scan: ScanOptions::default(),
         };
-        self.bar.begin("{per_sec} files");
         Ok(index_while(database, &index_options, &mut |progress| {
-            self.bar.indexing(progress);
+            self.bars.indexing(progress.unchanged + progress.scanned, progress.files);
             interrupt.exit_code().is_none()
         })?)
     }
@@ -280,7 +306,7 @@ impl<'a> Job<'a> {
             note,
             database: outcome.database_name.clone(),
             collection: mspass_io::db::collection::WF_TIME_SERIES.to_owned(),
-            archive: self.archive.display().to_string(),
+            archive: self.archive.iter().map(|path| path.display().to_string()).collect(),
             program: program(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             started: self.started,

@@ -27,6 +27,11 @@ pub struct DesktopOptions {
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub workers: usize,
 
+    /// Memory that the process may take, or each worker process: bytes or with K, M, G; 0 means
+    /// what the machine has. Data that are grouped lie in files beyond a share of it
+    #[arg(long, value_name = "BYTES", env = "MSPASS_DASK_WORKER_MEMORY_LIMIT")]
+    pub memory_limit: Option<String>,
+
     /// Name of the job: run again under the same name, a job goes on where it stopped
     #[arg(long, value_name = "NAME", default_value = "desktop")]
     pub job: String,

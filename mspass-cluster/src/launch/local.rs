@@ -27,6 +27,9 @@ pub(crate) fn group_bytes(budget: u64, threads: usize) -> u64 {
     budget / GROUPS_SHARE / threads.max(1) as u64
 }
 
+/// Part of a process's memory that tasks in work and outputs not yet stored may take.
+const TASKS_SHARE: u64 = 4;
+
 /// The folder of a job's workers: `work` beside that of the journals.
 fn work_folder(journal: &Path) -> PathBuf {
     let jobs = journal.parent().unwrap_or(Path::new("."));
@@ -103,11 +106,12 @@ impl LocalCluster {
         let driver = Driver::new(self.runtime.waiter(), &foreman);
         driver.plan(&database, stage, opened.progress)?;
         let to_foreman = ToForeman::of(&foreman);
+        let tasks = WORKER_MEMORY_BYTES.min(self.budget / TASKS_SHARE);
         for (number, &threads) in (1..).zip(workers) {
             let options = WorkerOptions {
                 name: format!("worker-{number}"),
                 threads,
-                memory_bytes_max: WORKER_MEMORY_BYTES / workers.len().max(1) as u64,
+                memory_bytes_max: tasks / workers.len().max(1) as u64,
                 group_bytes_max: group_bytes(self.budget / workers.len().max(1) as u64, threads),
                 folder: work_folder(journal),
                 budget: None,

@@ -10,6 +10,7 @@ mod tests;
 use std::fmt;
 use std::path::PathBuf;
 
+pub(crate) use settings::memory_limit;
 pub use settings::{Address, Settings, Store};
 
 /// What a process does in a cluster.
@@ -104,10 +105,6 @@ pub struct ClusterOptions {
     #[arg(allow_hyphen_values = true)]
     pub worker_arg: Option<String>,
 
-    /// Memory of each worker process, bytes or with K, M, G; 0 means what the machine has
-    #[arg(long, value_name = "BYTES", env = "MSPASS_DASK_WORKER_MEMORY_LIMIT")]
-    pub memory_limit: Option<String>,
-
     /// A worker process that computes longer on one datum is ended
     #[arg(long, value_name = "SECONDS", env = "MSPASS_DATUM_TIMEOUT")]
     pub datum_timeout: Option<String>,
@@ -132,4 +129,6 @@ pub struct Surroundings {
     pub db: Option<String>,
     /// Worker processes; 0 means not said.
     pub workers: usize,
+    /// Memory of each worker process, as it was given.
+    pub memory_limit: Option<String>,
 }

@@ -137,7 +137,7 @@ impl Settings {
             worker_dir: inside(&options.worker_dir, "work"),
             workers,
             threads,
-            memory_limit: bytes("--memory-limit", &options.memory_limit)?.filter(|n| *n > 0),
+            memory_limit: memory_limit(&around.memory_limit)?,
             datum_timeout: datum.unwrap_or(Duration::from_secs_f64(DATUM_SECONDS)),
             frontend_port: port("--frontend-port", &options.frontend_port, FRONTEND_PORT)?,
             patience: sleep.unwrap_or(Duration::from_secs_f64(SLEEP_SECONDS)) * TRIES,
@@ -334,7 +334,8 @@ fn seconds(name: &str, text: &Option<String>) -> Result<Option<Duration>> {
     }
 }
 
-fn bytes(name: &str, text: &Option<String>) -> Result<Option<u64>> {
+/// What `--memory-limit` says, bytes.
+pub(crate) fn memory_limit(text: &Option<String>) -> Result<Option<u64>> {
     let Some(text) = given(text) else { return Ok(None) };
     let upper = text.to_ascii_uppercase();
     let bare = upper.trim_end_matches('B').trim_end_matches('I');
@@ -346,8 +347,10 @@ fn bytes(name: &str, text: &Option<String>) -> Result<Option<u64>> {
     };
     let parsed = digits.trim().parse::<u64>().ok();
     match parsed.and_then(|number| number.checked_mul(1 << shift)) {
-        Some(bytes) => Ok(Some(bytes)),
-        None => refuse(format!("{name} {text}: write bytes, or with K, M or G, such as 4G")),
+        Some(bytes) => Ok(Some(bytes).filter(|bytes| *bytes > 0)),
+        None => {
+            refuse(format!("--memory-limit {text}: write bytes, or with K, M or G, such as 4G"))
+        }
     }
 }
 

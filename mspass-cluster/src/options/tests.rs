@@ -123,13 +123,16 @@ fn worker_arguments_of_mspass_are_understood_and_flags_win() {
 
 #[test]
 fn amounts_are_checked() {
-    let limit = |text: &str| settings(|o| o.memory_limit = Some(text.into())).memory_limit;
+    let limit = |text: &str| memory_limit(&Some(text.into())).unwrap();
     assert_eq!(limit("4G"), Some(4 << 30));
     assert_eq!(limit("512MiB"), Some(512 << 20));
     assert_eq!(limit("1000"), Some(1000));
     assert_eq!(limit("0"), None);
-    refused(|o| o.memory_limit = Some("lots".into()), &["lots"]);
-    refused(|o| o.memory_limit = Some("99999999999999G".into()), &["--memory-limit"]);
+    for text in ["lots", "99999999999999G"] {
+        let around = Surroundings { memory_limit: Some(text.into()), ..around() };
+        let refused = Settings::of(&ClusterOptions::default(), &around).unwrap_err().to_string();
+        assert!(refused.contains(text) && refused.contains("--memory-limit"), "{refused}");
+    }
     refused(|o| o.sleep_time = Some("-1".into()), &["MSPASS_SLEEP_TIME"]);
     refused(|o| o.datum_timeout = Some("nan".into()), &["--datum-timeout"]);
     refused(|o| o.frontend_port = Some("0".into()), &["--frontend-port"]);

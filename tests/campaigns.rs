@@ -6,6 +6,8 @@
 
 #[path = "../benches/campaign/cluster.rs"]
 mod cluster;
+#[path = "../benches/campaign/deep_stack.rs"]
+mod deep_stack;
 #[path = "../benches/campaign/desktop_kill.rs"]
 mod desktop_kill;
 #[path = "../benches/campaign/faults.rs"]
@@ -51,6 +53,18 @@ fn a_killed_job_ends_like_an_undisturbed_one() {
     let outcome = outcome.expect("the campaign can be carried out");
     assert!(outcome.kills >= kills, "{} of {kills} kills", outcome.kills);
     assert!(outcome.failures.is_empty(), "{:#?}", outcome.failures);
+}
+
+#[test]
+fn a_stack_of_more_data_than_memory_is_the_same_though_a_worker_is_killed() {
+    let _alone = alone();
+    let seed = number("MSPASS_CAMPAIGN_SEED", 1);
+    let traces = deep_stack::TRACES / 10;
+    println!("deep stack campaign: {traces} traces, seed {seed}");
+    let settings = deep_stack::Settings { seed, traces, folder: folder("deep-stack-slice") };
+    let wrong = deep_stack::run(&settings, &mut |line| println!("{line}"));
+    let wrong = wrong.expect("the campaign can be carried out");
+    assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
 fn hold(settings: &faults::Settings) {

@@ -12,6 +12,7 @@
 #![allow(clippy::disallowed_methods)] // campaigns are drivers: they read the clock and wait
 
 mod cluster;
+mod deep_stack;
 mod desktop_kill;
 mod faults;
 #[path = "../../tests/hosts/mod.rs"]
@@ -61,7 +62,12 @@ struct Campaign {
 
 /// Every campaign. To add one: a module beside this file with the trial itself, an entry here,
 /// and a slice of it in the tests.
-const CAMPAIGNS: [Campaign; 5] = [
+const CAMPAIGNS: [Campaign; 6] = [
+    Campaign {
+        name: "deep-stack",
+        about: "stacks N traces in little memory, then over workers of which one is killed",
+        run: deep_stack,
+    },
     Campaign {
         name: "desktop-kill",
         about: "kills the desktop job at random moments, restarts it, compares the end result",
@@ -88,6 +94,17 @@ const CAMPAIGNS: [Campaign; 5] = [
         run: store_kill,
     },
 ];
+
+fn deep_stack(choice: &Choice) -> Result<Tally, String> {
+    let settings = deep_stack::Settings {
+        seed: choice.seed,
+        traces: choice.count.map_or(deep_stack::TRACES, |count| count as u64),
+        folder: Path::new(env!("CARGO_TARGET_TMPDIR")).join("deep-stack"),
+    };
+    let wrong = deep_stack::run(&settings, &mut |line| println!("{line}"))?;
+    wrong.iter().for_each(|wrong| println!("FAILED: {wrong}"));
+    Ok(Tally { runs: settings.traces as usize, failed: wrong.len() })
+}
 
 const DESKTOP_KILLS: usize = 200;
 

@@ -15,6 +15,7 @@ const POLL: Duration = Duration::from_millis(1);
 pub(crate) struct Programs {
     pub(crate) desktop: PathBuf,
     pub(crate) cluster: PathBuf,
+    pub(crate) deep_stack: PathBuf,
     mspass: PathBuf,
 }
 
@@ -25,7 +26,8 @@ impl Programs {
         let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
         let mut command = Command::new(cargo);
         command.args(["build", "--quiet", "--workspace", "--bin", "mspass"]);
-        command.args(["--example", "desktop", "--example", "cluster"]);
+        let examples = ["desktop", "cluster", "deep_stack"];
+        command.args(examples.iter().flat_map(|name| ["--example", name]));
         if profile.ends_with("release") {
             command.arg("--release");
         }
@@ -45,7 +47,8 @@ impl Programs {
         let suffix = std::env::consts::EXE_SUFFIX;
         let example = |name| profile.join(format!("examples/{name}{suffix}"));
         let mspass = profile.join(format!("mspass{suffix}"));
-        Ok(Self { desktop: example("desktop"), cluster: example("cluster"), mspass })
+        let [desktop, cluster, deep_stack] = examples.map(example);
+        Ok(Self { desktop, cluster, deep_stack, mspass })
     }
 
     /// Compares the databases of two workdirs, document for document.

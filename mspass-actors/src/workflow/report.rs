@@ -125,6 +125,8 @@ pub struct JobReport {
     pub resumed: u64,
     /// The steps in their order.
     pub steps: Vec<StepReport>,
+    /// The stages in their order: runs of steps between groupings.
+    pub stages: Vec<StageReport>,
     /// Why data died or were aborted and what was logged, counted.
     pub reasons: Bounded<ReasonCount>,
     /// Files with problems.
@@ -148,6 +150,12 @@ impl JobReport {
         self.in_count == self.accounted()
     }
 
+    /// The stage that begins with this step, and its number, where there is more than one.
+    pub fn stage_at(&self, step: usize) -> Option<(usize, &StageReport)> {
+        let stages = Some(&self.stages).filter(|stages| stages.len() > 1)?;
+        (1..).zip(stages).find(|(_, stage)| stage.first_step == step)
+    }
+
     /// The step that took most compute time, where any took some.
     pub fn slowest_step(&self) -> Option<&StepReport> {
         let timed = self.steps.iter().filter(|step| step.seconds > 0.0);
@@ -157,6 +165,23 @@ impl JobReport {
     fn accounted(&self) -> u64 {
         self.live.saturating_add(self.dead).saturating_add(self.aborted)
     }
+}
+
+/// One stage of a job.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct StageReport {
+    /// Number of its first step.
+    pub first_step: usize,
+    /// Data that it met: of a later stage, groups.
+    #[serde(rename = "in")]
+    pub in_count: u64,
+    /// Data alive at its end.
+    pub live: u64,
+    /// Data killed by one of its steps.
+    pub dead: u64,
+    /// Data that could not be made at all.
+    pub aborted: u64,
 }
 
 /// One step of a job.

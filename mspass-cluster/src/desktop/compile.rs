@@ -1,11 +1,11 @@
 //! Filling a job's report from its counts and from the database.
 
 use bson::{Document, doc};
-use mspass_actors::foreman::JobStatus;
+use mspass_actors::foreman::{JobStatus, StageStatus};
 use mspass_actors::workflow::partition::{Part, Partition};
 use mspass_actors::workflow::report::{
     Bounded, CHANNELS_MAX, ChannelReport, Coverage, FILES_MAX, FileProblem, JobReport,
-    PICTURES_MAX, Picture, REASONS_MAX, StepReport,
+    PICTURES_MAX, Picture, REASONS_MAX, StageReport, StepReport,
 };
 use mspass_actors::workflow::stage::{Bench, Stage};
 use mspass_actors::workflow::{PieceGrid, Save, Workflow};
@@ -44,6 +44,21 @@ pub(super) fn counts(report: &mut JobReport, status: &JobStatus, stage: &Stage) 
             live: tally.entered - tally.died - tally.left_out,
             died: tally.died,
             seconds: tally.nanos as f64 * 1e-9,
+        })
+        .collect();
+    let mut first_step = 0;
+    let stages = status.stages.iter().zip(stage.workflow().stage_steps());
+    report.stages = stages
+        .map(|(StageStatus { tally, .. }, steps)| {
+            let first = first_step;
+            first_step += steps.len();
+            StageReport {
+                first_step: first,
+                in_count: tally.entered,
+                live: tally.live,
+                dead: tally.dead,
+                aborted: tally.aborted,
+            }
         })
         .collect();
     report.reasons = Bounded::default();

@@ -7,6 +7,7 @@ use mspass_actors::workflow::report::{
 };
 use serde_json::Value;
 
+use super::text::stage_line;
 use crate::frontend::plot::svg::escape;
 use crate::frontend::quantity::{bytes, count, duration, instant};
 
@@ -32,7 +33,11 @@ pub(super) fn steps(page: &mut String, report: &JobReport) {
     page.push_str("<th class=\"n\">in</th><th class=\"n\">live</th><th class=\"n\">died</th>");
     page.push_str("<th class=\"time\">compute time, all threads</th></tr>\n");
     let mut marked = false;
-    for step in report.steps.iter().take(ROWS_MAX) {
+    for (at, step) in report.steps.iter().enumerate().take(ROWS_MAX) {
+        if let Some((number, stage)) = report.stage_at(at) {
+            let line = stage_line(number, stage);
+            let _ = writeln!(page, "<tr><td colspan=\"5\" class=\"small\">{line}</td></tr>");
+        }
         let is_slowest = !marked && slowest > 0.0 && step.seconds == slowest;
         marked |= is_slowest;
         step_row(page, step, is_slowest, slowest, total);

@@ -236,6 +236,21 @@ look at mspass find wf_TimeSeries --db embedded:desktop/db --filter '{}'
 }
 
 #[test]
+fn each_of_several_stages_has_its_counts() {
+    let mut report = report("desktop");
+    let stage =
+        |first_step, live| StageReport { first_step, in_count: live, live, ..<_>::default() };
+    report.stages = vec![stage(0, 75)];
+    assert!(!render_text(&report, None).contains("stage 1"));
+    report.stages.push(stage(1, 12));
+    let line = "stage 2: 12 in = 12 live + 0 dead + 0 aborted";
+    let text = render_text(&report, None);
+    let at = |what: &str| text.find(what).unwrap_or_else(|| panic!("{what} in {text}"));
+    assert!(at("  desktop  ") < at(line) && at(line) < at("  bandpass "));
+    assert!(render_html(&report).contains(line));
+}
+
+#[test]
 fn commands_survive_a_shell() {
     let mut spaced = report("desktop");
     spaced.database = "embedded:my data/it's".to_owned();

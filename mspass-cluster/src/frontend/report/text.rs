@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
-use mspass_actors::workflow::report::JobReport;
+use mspass_actors::workflow::report::{JobReport, StageReport};
 
 use super::page::{samples_per_second, state_word};
 use super::tables::{commands, kind_word};
@@ -76,12 +76,17 @@ fn head(out: &mut String, report: &JobReport) {
             let _ = writeln!(out, " + {} not reached", count(rest));
         }
     }
-    let mut facts =
-        vec![format!("{} samples read ({})", count(report.samples_in), bytes(report.bytes_read))];
+    let mut facts = Vec::new();
+    if report.samples_in > 0 {
+        let read = bytes(report.bytes_read);
+        facts.push(format!("{} samples read ({read})", count(report.samples_in)));
+    }
     if let Some(speed) = samples_per_second(report) {
         facts.push(format!("{} samples/s", short(speed)));
     }
-    let _ = writeln!(out, "  {}", facts.join(", "));
+    if !facts.is_empty() {
+        let _ = writeln!(out, "  {}", facts.join(", "));
+    }
     let mut facts = vec![format!("{} saved ({})", count(report.saved), bytes(report.bytes_saved))];
     if report.resumed > 0 {
         facts.push(format!("{} taken over from earlier runs", count(report.resumed)));
@@ -104,7 +109,10 @@ fn steps(out: &mut String, report: &JobReport) {
         "\n  {:wide$} {:>11} {:>11} {:>7} {:>11}",
         "step", "in", "live", "died", "time"
     );
-    for (step, name) in report.steps.iter().zip(&names).take(STEPS_MAX) {
+    for (at, (step, name)) in report.steps.iter().zip(&names).enumerate().take(STEPS_MAX) {
+        if let Some((number, stage)) = report.stage_at(at) {
+            let _ = writeln!(out, "  {}", stage_line(number, stage));
+        }
         let _ = write!(
             out,
             "  {name:wide$} {:>11} {:>11} {:>7} {:>11}",
@@ -122,6 +130,17 @@ fn steps(out: &mut String, report: &JobReport) {
         out.push('\n');
     }
     and_more(out, report.steps.len().saturating_sub(STEPS_MAX), 0);
+}
+
+/// A stage and its data in words.
+pub(super) fn stage_line(number: usize, stage: &StageReport) -> String {
+    format!(
+        "stage {number}: {} in = {} live + {} dead + {} aborted",
+        count(stage.in_count),
+        count(stage.live),
+        count(stage.dead),
+        count(stage.aborted)
+    )
 }
 
 fn reasons(out: &mut String, report: &JobReport) {

@@ -22,7 +22,7 @@ pub(crate) struct Example<P> {
     pub(crate) workdir: &'static str,
     /// What `--help` says first.
     pub(crate) about: &'static str,
-    /// Folder of the sample, in `examples/data`.
+    /// Folder of the sample, in `examples/data`; empty where no archive is read.
     pub(crate) sample: &'static str,
     /// Makes the workflow of its parameters.
     pub(crate) build: fn(&P, ArchivePieces) -> Result<Workflow>,
@@ -86,6 +86,9 @@ impl<P: Args + Serialize + DeserializeOwned + 'static> Example<P> {
         let command = command
             .mut_arg("job", |argument| argument.default_value(name))
             .mut_arg("workdir", |argument| argument.default_value(workdir));
+        // What it would be told in vain.
+        let hide = |argument: clap::Arg| argument.hide(self.sample.is_empty());
+        let command = command.mut_arg("archive", hide).mut_arg("archive_name", hide);
         let matches = command.get_matches_from([OsString::from(name)].into_iter().chain(arguments));
         Options::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
     }

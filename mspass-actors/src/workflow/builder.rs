@@ -219,6 +219,17 @@ impl<T: Datum> Pipeline<T> {
     }
 
     /// Adds a process.
+    ///
+    /// It has to take what the steps before give; this one takes seismograms, so traces have to be
+    /// bundled first:
+    ///
+    /// ```compile_fail,E0277
+    /// use mspass_actors::workflow::{Numbered, Workflow};
+    /// use mspass_core::TimeSeries;
+    /// use mspass_core::process::Rotate;
+    /// let traces = Workflow::generate(Numbered::new("traces", 3), |_| TimeSeries::default());
+    /// traces.map(Rotate::to_standard()).count();
+    /// ```
     pub fn map<P: Process<T>>(mut self, process: P) -> Pipeline<P::Output> {
         let mut draft = self.take_draft();
         draft.refuse(process.name(), process.check());

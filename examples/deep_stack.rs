@@ -95,7 +95,7 @@ impl Line {
     }
 }
 
-/// The stacks of the first stations under each other, the first two minutes or so.
+/// The stacks of the first stations under each other, until the wave has passed them.
 fn draw(
     database: &Database,
     job: &str,
@@ -104,8 +104,7 @@ fn draw(
     let find = find.limit(ROWS_MAX as u64);
     let mut rows = Vec::new();
     for stack in Waveforms::new(database).cursor::<TimeSeries>(&find, &ReadOptions::default())? {
-        let mut stack = stack?;
-        stack.samples.truncate(((ONSET * 2.0 + 160.0) * SAMPLING_RATE) as usize);
+        let stack = stack?;
         rows.push(SectionRow {
             label: stack.id.station().to_owned(),
             start: stack.axis.start(),
@@ -114,6 +113,8 @@ fn draw(
             strong: false,
         });
     }
+    let seconds = 2.0 * ONSET + rows.len() as f64 * SPACING / SPEED;
+    rows.iter_mut().for_each(|row| row.samples.truncate((seconds * SAMPLING_RATE) as usize));
     let title = "Stacks along the line".to_owned();
     Ok(plot_sections("time, s", &[Section { title, rows }]))
 }

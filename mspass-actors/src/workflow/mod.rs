@@ -2,6 +2,7 @@
 
 mod builder;
 pub mod collected;
+mod foresight;
 mod groups;
 mod join;
 mod outlet;
@@ -16,6 +17,7 @@ mod stored;
 pub mod tally;
 
 pub use builder::{FLAT_MAP_MAX, Pipeline, Step, Workflow};
+pub(crate) use foresight::Kind;
 pub use groups::Groups;
 pub use outlet::Save;
 pub use pieces::PieceGrid;

@@ -1,5 +1,6 @@
 //! A job as its driver sees it: begin or go on, plan, follow.
 
+mod explain;
 mod plan;
 mod planner;
 mod record;
@@ -26,6 +27,7 @@ use crate::runtime::{Waiter, spawn_thread};
 use crate::workflow::partition::{Partition, TaskKey};
 use crate::workflow::stage::Stage;
 
+pub use explain::{ExplainOptions, Plan, Range, StagePlan, StepPlan, explain};
 pub use plan::PARTITION_BYTES;
 use planner::Planner;
 pub use replay::{Replayed, Verdict, replay};

@@ -248,6 +248,7 @@ impl<T: Datum> Pipeline<T> {
         draft.foresee(step, move |facts| foreseeing.foresee(facts));
         self.then(draft, move |next: Emit<P::Output>| {
             Arc::new(move |datum, task, bench| {
+                bench.weigh(&datum);
                 let began = clock::now();
                 let outcome = runner::run(&*process, &passage, datum, &mut bench.scratch);
                 bench.count(step, began.elapsed(), outcome.is_err());

@@ -54,12 +54,7 @@ impl<T: Datum> Groups<T> {
         Self::by(pipeline, keys, key_of, true)
     }
 
-    fn by(
-        pipeline: Pipeline<T>,
-        keys: Vec<String>,
-        key_of: KeyOf<T>,
-        by_function: bool,
-    ) -> Self {
+    fn by(pipeline: Pipeline<T>, keys: Vec<String>, key_of: KeyOf<T>, by_function: bool) -> Self {
         let (name, sort, buckets) = ("group_by".to_owned(), Vec::new(), BUCKETS);
         Self { pipeline, name, keys, key_of, by_function, sort, buckets }
     }

@@ -6,7 +6,7 @@ use mspass_core::metadata::key::STRUCTURE;
 use mspass_core::process::Facts;
 use mspass_io::Error;
 use mspass_io::db::Waveform;
-use mspass_io::db::normalize::{READ_ONLY, MatchSpec, Matcher, OnFailure, normalize, subject_of};
+use mspass_io::db::normalize::{MatchSpec, Matcher, OnFailure, READ_ONLY, normalize, subject_of};
 use mspass_io::store::Database;
 
 use super::builder::{Pipeline, Step};

@@ -58,6 +58,8 @@ pub struct Bench {
     pub(super) group_bytes_max: usize,
     /// Whether outputs may be stored; else a task keeps them all.
     stores: bool,
+    /// Bytes of the largest datum so far, at a bench for looking.
+    largest: usize,
     steps: Vec<StepTally>,
     /// Where the datum in work is noted.
     pen: Option<Pen>,
@@ -76,6 +78,7 @@ impl Bench {
             bucket_bytes_max: BUCKET_BYTES,
             group_bytes_max: GROUP_BYTES,
             stores: true,
+            largest: 0,
             steps: Vec::new(),
             pen: None,
         }
@@ -95,6 +98,22 @@ impl Bench {
     /// A bench that stores nothing: for looking at a few data.
     pub fn for_looking(database: Database) -> Self {
         Self { stores: false, ..Self::new(database) }
+    }
+
+    /// Remembers how large a datum is that comes to a step, where data are only looked at.
+    pub(super) fn weigh(&mut self, datum: &impl Datum) {
+        if !self.stores {
+            self.largest = self.largest.max(datum.memory_bytes());
+        }
+    }
+
+    /// Bytes of the largest datum since [`Self::forget_largest`].
+    pub(crate) fn largest(&self) -> usize {
+        self.largest
+    }
+
+    pub(crate) fn forget_largest(&mut self) {
+        self.largest = 0;
     }
 
     /// Counts what one step did to one datum.

@@ -2,6 +2,7 @@
 
 mod compile;
 mod database;
+pub(crate) mod explain;
 mod follow;
 mod options;
 pub(crate) mod replay;
@@ -123,6 +124,9 @@ fn run_job(
     if let Some(id) = &options.replay {
         return replay::replay_one(options, Stage::new(workflow, &options.job), id);
     }
+    if options.explain {
+        return explain::explain_one(options, sample, &Stage::new(workflow, &options.job));
+    }
     let job = Job::begin(options, sample, draw)?;
     let open = OpenDatabase::open(&options.db, &job.workdir)?;
     let outcome = job.execute(workflow, &open);
@@ -190,6 +194,8 @@ impl<'a> Job<'a> {
         let stage = Arc::new(Stage::new(workflow, &options.job).of_build(own_build()));
         let status = match self.index(&database, &interrupt)? {
             Some(indexed) => {
+                self.bar.clear();
+                explain::remark(&database, &stage)?;
                 let journal = journal_path(&self.workdir, &options.job);
                 let driver = cluster.submit(&stage, &journal, options.threads(), options.fresh)?;
                 follow(&driver, &self.bar, indexed.bytes, &interrupt)?

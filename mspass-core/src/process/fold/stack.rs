@@ -4,10 +4,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 use crate::id::SeedId;
-use crate::process::{Facts, by_name};
 use crate::process::fold::{Fold, StackSum};
+use crate::process::{Facts, by_name};
 use crate::series::{
-    DIRECTION_TOLERANCE, Gaps, Sampled, Seismogram, TimeSeries, TimeStandard, matrices_agree, overlap_start,
+    DIRECTION_TOLERANCE, Gaps, Sampled, Seismogram, TimeSeries, TimeStandard, matrices_agree,
+    overlap_start,
 };
 
 /// Metadata key of the number of data in a stack.

@@ -43,7 +43,7 @@ struct Measured {
     tally: Tally,
     seconds: f64,
     bytes_read: u64,
-    /// Bytes of the pieces that it made.
+    /// Bytes of the pieces that it made; after a grouping the last part has those of all.
     pieces: u64,
 }
 
@@ -83,7 +83,7 @@ pub fn explain(database: &Database, stage: &Stage, options: &ExplainOptions) -> 
         Ok(true)
     })?;
     let access = PieceAccess::alone(&options.folder);
-    let bench = Bench::for_looking(database.clone()).with_pieces(access.clone(), GROUP_BYTES);
+    let bench = Bench::for_counting(database.clone()).with_pieces(access.clone(), GROUP_BYTES);
     let mut trial = Trial { stage, bench, access };
     let first = trial.first(&spread)?;
     let later = (1..stage.workflow().stage_count()).map(|number| trial.later(number));
@@ -109,7 +109,10 @@ impl Trial<'_> {
             if enough && !parts.is_empty() {
                 break;
             }
-            parts.push(self.run(&partition, estimate::read_bytes(&partition))?);
+            let mut part = self.run(&partition, estimate::read_bytes(&partition))?;
+            let before: u64 = parts.iter().map(|part: &Measured| part.pieces).sum();
+            part.pieces = self.pieces_of(0)?.saturating_sub(before);
+            parts.push(part);
         }
         Ok(self.sampled(parts))
     }
@@ -125,6 +128,9 @@ impl Trial<'_> {
             let partition = Partition { stage, origin, version: 0, part, bytes: 0 };
             parts.push(self.run(&partition, bytes)?);
         }
+        if let Some(last) = parts.last_mut() {
+            last.pieces = self.pieces_of(stage)?;
+        }
         Ok(self.sampled(parts))
     }
 
@@ -134,14 +140,12 @@ impl Trial<'_> {
     }
 
     fn run(&mut self, partition: &Partition, bytes: u64) -> Result<Measured> {
-        let before = self.pieces_of(partition.stage)?;
         let began = clock::now();
         let output = self.stage.run(partition, &mut self.bench).map_err(unread)?;
         let seconds = began.elapsed().as_secs_f64();
-        let pieces = self.pieces_of(partition.stage)?.saturating_sub(before);
         let tally = output.tally;
         let bytes_read = tally.bytes_read.max(bytes);
-        Ok(Measured { weight: weight(partition), tally, seconds, bytes_read, pieces })
+        Ok(Measured { weight: weight(partition), tally, seconds, bytes_read, pieces: 0 })
     }
 
     /// Bytes of all pieces that a stage has made so far.

@@ -43,6 +43,13 @@ impl Range {
         (self.low..=self.high).contains(&number)
     }
 
+    /// Of something of which a sample, `factor` times smaller than the whole, may hold none: then
+    /// there may be as many as the rule of three says.
+    pub(super) fn or_some(self, factor: f64) -> Self {
+        let high = if self.high == 0.0 && factor > 1.0 { 3.0 * factor } else { self.high };
+        Self { high, ..self }
+    }
+
     pub(super) fn plus(self, other: Self) -> Self {
         let Self { low, best, high } = other;
         Self { low: self.low + low, best: self.best + best, high: self.high + high }
@@ -70,7 +77,6 @@ impl Range {
         let off = |(weight, measured): &(f64, f64)| (measured - ratio * weight).powi(2);
         let variance = parts.iter().map(off).sum::<f64>() / (count - 1.0);
         let left = 1.0 - count / (part_count as f64).max(count);
-        // One datum more or less in a partition shows in no sample.
         let deviation = (left * variance / count).sqrt() * total / (weight / count);
         let spread = DEVIATIONS * deviation;
         Self { low: (best - spread).max(sum), best, high: best + spread }

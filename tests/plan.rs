@@ -124,7 +124,7 @@ fn one_that_was_not_looked_at_first_can_save_a_job() {
     let mut documents = vec![document(1.0); LOOKED_AT];
     let database = stored(&documents);
     says(&sentence(&database, read().map(band(8.0)).count()), &["sampled at 1 Hz"]);
-    documents.push(doc! { "event_id": 7, ..document(100.0) });
+    documents.push(document(100.0).into_iter().chain(doc! { "event_id": 7 }).collect());
     let database = stored(&documents);
     let told = remarks(&database, read().map(band(8.0)).count());
     says(&told[0], &["4096 of 4097 documents"]);

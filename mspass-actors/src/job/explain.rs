@@ -28,6 +28,7 @@ pub use plan::{Plan, StagePlan, StepPlan};
 const SAMPLE_BYTES_MAX: u64 = 256 << 20;
 /// How long a sample may take before no further partition is looked at.
 const SAMPLE_TIME_MAX: Duration = Duration::from_secs(10);
+
 /// For whom a job is explained.
 #[derive(Clone, Debug)]
 pub struct ExplainOptions {

@@ -78,10 +78,12 @@ pub fn render_plan(plan: &Plan) -> String {
 
 fn render_stage(text: &mut String, stage: &StagePlan, last: bool) {
     let sizes = [stage.partition_bytes_median, stage.partition_bytes_max].map(bytes);
-    let _ = writeln!(text, "  each of {} in the middle, {} at most", sizes[0], sizes[1]);
+    let _ = writeln!(text, "  each {} (the median), {} at most", sizes[0], sizes[1]);
     for step in &stage.steps {
         let _ = writeln!(text, "  {:>3.0} %  {}", 100.0 * step.share, named(&step.step));
     }
+    let rest = 1.0 - stage.steps.iter().map(|step| step.share).sum::<f64>();
+    let _ = writeln!(text, "  {:>3.0} %  reading, writing and bookkeeping", 100.0 * rest.max(0.0));
     let counts = [stage.data, stage.live, stage.dead, stage.aborted].map(|n| span(n, count_of));
     let [data, live, dead, aborted] = counts;
     let _ = writeln!(text, "  data in {data}, live {live}, dead {dead}, aborted {aborted}");

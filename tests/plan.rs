@@ -205,7 +205,10 @@ fn what_is_not_there_is_refused_with_what_there_is() {
 fn native_files_that_cannot_be_reached_are_told() {
     let away = doc! { "storage_mode": "file", "dir": "/mnt/away", "dfile": "a" };
     let away: Document = document(10.0).into_iter().chain(away).collect();
-    says(&sentence(&stored(&[away.clone()]), read().count()), &["/mnt/away", "reached"]);
+    says(
+        &sentence(&stored(std::slice::from_ref(&away)), read().count()),
+        &["/mnt/away", "reached"],
+    );
     let told = remarks(&stored(&[away, document(10.0)]), read().count());
     says(&told[0], &["/mnt/away"]);
 }
@@ -332,7 +335,7 @@ fn trace(number: u64) -> TimeSeries {
 /// A third of the data is dull, and of those that are left every hundredth dies.
 fn stacks() -> Workflow {
     Workflow::generate(Numbered::new("synthetic", DATA).per_task(500), trace)
-        .filter("not dull", |trace| trace.samples[0] as u64 % 3 != 0)
+        .filter("not dull", |trace| !(trace.samples[0] as u64).is_multiple_of(3))
         .try_map("odd ones die", |trace: TimeSeries| match trace.samples[1] as u64 % 100 {
             7 => Err("it is odd"),
             _ => Ok(trace),
@@ -390,7 +393,7 @@ fn a_job_whose_inputs_are_done_runs_again() {
     std::fs::remove_file(folder.path().join("test.journal")).unwrap();
     // Under the same name the stored data are the job's own: there is nothing else to read.
     let told = foresee(&database, &stage(read().count().unwrap())).unwrap_err().to_string();
-    says(&told, &["another job"]);
+    says(&told, &["this job itself"]);
     let stacked = || Stage::new(read().map(Detrend::demean()).save(Save::new()).unwrap(), "second");
     for resumed in [0, 20] {
         let cluster = LocalCluster::start(database.clone()).unwrap();

@@ -16,7 +16,7 @@ use mspass_io::store::{Aggregate, Database, Find};
 
 use crate::error::{Error, Result};
 use crate::workflow::stage::Stage;
-use crate::workflow::{Kind, Query, Source};
+use crate::workflow::{Kind, PLACE_KEYS, Query, Source};
 
 /// Documents that are looked at, unless what is found in them would refuse a job: then all are.
 const DOCUMENTS_MAX: u64 = 4096;
@@ -41,8 +41,8 @@ struct Survey {
 
 /// Looks at what the source of a job holds, and refuses a workflow that can never work on it: a
 /// collection that is not there, a query that finds nothing, an archive without a file, files that
-/// cannot be reached, a step that no data can pass. What only some of the data will die of is told in
-/// a sentence each.
+/// cannot be reached, a step that no data can pass. What only some of the data will die of is told
+/// in a sentence each.
 ///
 /// Documents are looked at, samples are not; nothing is changed.
 ///
@@ -202,15 +202,16 @@ fn stored(
     let missing: Vec<&String> = folders.iter().filter(|dir| !Path::new(dir).is_dir()).collect();
     if let Some(first) = missing.first() {
         let sentence = format!(
-            "the samples of documents of {collection} lie in files of {first}, a folder that cannot \
-             be reached from here: mount it"
+            "samples of documents of {collection} lie in files of {first}, a folder that cannot be \
+             reached from here: mount it, or read others"
         );
         if missing.len() == folders.len() && in_files == survey.count && !survey.more {
             return Err(Error::Refused(sentence));
         }
         survey.remarks.push(sentence);
     }
-    for ((rate, times), Alike { count, names }) in kinds {
+    for ((rate, times), Alike { count, mut names }) in kinds {
+        names.retain(|name| !PLACE_KEYS.contains(&name.as_str()));
         let mut facts = Facts::of_waveforms(names);
         facts.sampling_rate = rate.and_then(|bits| Hertz::new(f64::from_bits(bits)).ok());
         facts.standard = times.standard();
@@ -255,7 +256,7 @@ fn nothing_found(database: &Database, collection: &str, query: &Query) -> Result
     }
     let filter = Bson::Document(query.whole_filter()).into_relaxed_extjson();
     Ok(Error::Refused(format!(
-        "the query {filter} finds nothing in the collection {collection} that another job or person \
-         put there: change the query, or fill the collection first"
+        "the query {filter} finds nothing in the collection {collection} but what this job itself \
+         may have put there: change the query, or fill the collection first"
     )))
 }

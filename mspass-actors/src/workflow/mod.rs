@@ -24,4 +24,4 @@ pub use pieces::PieceGrid;
 pub use reader::FAULTS_MAX;
 pub use shuffle::{BUCKETS, BUCKETS_MAX, KEY_BYTES_MAX};
 pub use source::{ArchivePieces, Numbered, Query, Source};
-pub(crate) use stored::both;
+pub(crate) use stored::{PLACE_KEYS, both};

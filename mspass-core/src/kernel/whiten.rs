@@ -49,8 +49,8 @@ impl Flat {
         Ok(())
     }
 
-    /// Whether it can suit data of this sampling rate, Hz: [`Error::Unfit`] where `freqmax` is above
-    /// their Nyquist frequency.
+    /// Whether it can suit data of this sampling rate, Hz: [`Error::Unfit`] where `freqmax` is
+    /// above their Nyquist frequency.
     pub fn check_at(&self, sampling_rate: f64) -> Result<()> {
         let (freqmax, nyquist) = (self.freqmax, sampling_rate / 2.0);
         let below_nyquist = freqmax <= nyquist;

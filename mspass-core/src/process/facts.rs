@@ -24,8 +24,8 @@ const OF_WAVEFORMS: [&str; 10] = [
 
 /// What is known of the data that come to a step; by default nothing.
 ///
-/// [`Process::foresee`](crate::Process::foresee) refuses what can never work on such data, and makes
-/// of it what is known of those that the step gives.
+/// [`Process::foresee`](crate::Process::foresee) refuses what can never work on such data, and
+/// makes of it what is known of those that the step gives.
 ///
 /// ```
 /// use mspass_core::process::{Bandpass, Facts, Process, Resample};

@@ -21,7 +21,7 @@ const COPIES: u64 = 3;
 /// Bytes of pieces that a task holds before it hands them on.
 const SCATTER_BYTES: u64 = 8 << 20;
 
-/// What a job would do and cost if nothing of it were done yet. Displayed, it is a text for a person.
+/// What a job would do and cost if nothing of it were done yet.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Plan {
     /// Name of the job.

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use mspass::io::store::mongo::{MongodOptions, MongodServer};
 use mspass::{Database, Find};
-use program::{assert_equal, built, embedded};
+use program::{assert_equal, built, embedded, refused, text};
 use serde_json::Value;
 
 /// Pieces in the sample: three channels, each cut at 06:00 and 07:00.
@@ -41,19 +41,6 @@ fn counts(workdir: &Path, arguments: &[&str]) -> Value {
     }
     assert!(counts["seconds"].as_f64().unwrap() > 0.0);
     counts
-}
-
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).into_owned()
-}
-
-/// One sentence on standard error, exit code 2, and no table.
-fn refused(output: &Output, words: &[&str]) {
-    let err = text(&output.stderr);
-    assert_eq!(output.status.code(), Some(2), "{err}");
-    assert_eq!(err.trim().lines().count(), 1, "{err}");
-    assert!(words.iter().all(|word| err.contains(word)), "{err}");
-    assert!(output.stdout.is_empty(), "{}", text(&output.stdout));
 }
 
 #[test]

@@ -3,7 +3,7 @@
 #![allow(dead_code, reason = "not every test needs all of it")]
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use mspass::io::db::diff::{DiffOptions, diff};
@@ -46,6 +46,20 @@ pub(crate) fn counts_of(example: &str, workdir: &Path, arguments: &[&str]) -> se
     let count = |key: &str| counts[key].as_u64().unwrap_or_else(|| panic!("no {key} in {last}"));
     assert_eq!(count("in"), count("live") + count("dead") + count("aborted"));
     counts
+}
+
+pub(crate) fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// One sentence on standard error, exit code 2, and no table.
+#[track_caller]
+pub(crate) fn refused(output: &Output, words: &[&str]) {
+    let err = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{err}");
+    assert_eq!(err.trim().lines().count(), 1, "{err}");
+    assert!(words.iter().all(|word| err.contains(word)), "{err}");
+    assert!(output.stdout.is_empty(), "{}", text(&output.stdout));
 }
 
 /// The database of a workdir.

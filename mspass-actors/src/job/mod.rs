@@ -1,10 +1,12 @@
 //! A job as its driver sees it: begin or go on, plan, follow.
 
 mod expected;
+mod explain;
 mod plan;
 mod planner;
 mod record;
 mod replay;
+mod survey;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
@@ -27,9 +29,11 @@ use crate::workflow::partition::{Partition, TaskKey};
 use crate::workflow::stage::Stage;
 
 pub use expected::Expected;
+pub use explain::{ExplainOptions, Plan, Range, StagePlan, StepPlan, explain};
 pub use plan::PARTITION_BYTES;
 use planner::Planner;
 pub use replay::{Replayed, Verdict, replay};
+pub use survey::foresee;
 
 /// How long the foreman may let its source wait: as long as it has work.
 const OFFER_DEADLINE: Duration = Duration::from_secs(30 * 86_400);
@@ -60,8 +64,12 @@ pub struct Progress {
 /// With `fresh`, deletes exactly what the job of this name wrote before.
 ///
 /// # Errors
-/// [`Error::Refused`] when the job of this name had other steps.
+/// [`Error::Refused`] when the job of this name had other steps, and as of [`foresee`]; nothing is
+/// changed then.
 pub fn open(database: &Database, stage: &Stage, journal: &Path, fresh: bool) -> Result<Opened> {
+    for remark in foresee(database, stage)? {
+        tracing::warn!("job '{}': {remark}", stage.job());
+    }
     if fresh {
         // First the journal: without it everything is done again, whatever is deleted by then.
         match std::fs::remove_file(journal) {

@@ -24,7 +24,7 @@ const PARTITION_DOCUMENTS: usize = 256;
 const PARTITION_SAMPLE_BYTES: u64 = 16 << 20;
 /// What is predicted from the bytes of a part is the memory that decoding takes, and stored samples
 /// are decoded.
-const SAMPLE_BYTES_PER_FILE_BYTE: u64 = 8;
+pub(super) const SAMPLE_BYTES_PER_FILE_BYTE: u64 = 8;
 
 /// Something that is read in parts: a file, or some of what else the source has.
 pub(super) struct Origin {

@@ -5,12 +5,13 @@ use std::sync::Arc;
 
 use mspass_core::history::Passage;
 use mspass_core::process::runner;
-use mspass_core::process::{FnProcess, map_fn};
+use mspass_core::process::{Facts, FnProcess, map_fn};
 use mspass_core::{Datum, Process, TimeSeries};
 use mspass_io::db::Waveform;
 use mspass_io::db::id::Derived;
 use serde::{Deserialize, Serialize};
 
+use super::foresight::Foresee;
 use super::groups::Groups;
 use super::source::{ArchivePieces, Numbered, Query, Source};
 use super::stage::{Emit, Run};
@@ -54,6 +55,8 @@ pub(super) struct Draft {
     pub(super) source: Source,
     pub(super) steps: Vec<Step>,
     pub(super) stages: Vec<StagePlan>,
+    /// By number of the step, what is known beforehand of the data that it takes and gives.
+    pub(super) foresees: Vec<(usize, Foresee)>,
     /// Where the steps of the stage in work begin, and the buckets of its input.
     pub(super) first_step: usize,
     pub(super) buckets: u32,
@@ -62,10 +65,33 @@ pub(super) struct Draft {
 }
 
 impl Draft {
+    /// Without a step so far.
+    fn of(source: Source) -> Self {
+        Self {
+            source,
+            steps: Vec::new(),
+            stages: Vec::new(),
+            foresees: Vec::new(),
+            first_step: 0,
+            buckets: 0,
+            refused: None,
+        }
+    }
+
     /// Adds a step; its number.
     pub(super) fn add(&mut self, step: Step) -> usize {
         self.steps.push(step);
         self.steps.len() - 1
+    }
+
+    /// Says what is known beforehand of the data that a step takes and gives; one of which nothing
+    /// is said changes nothing.
+    pub(super) fn foresee(
+        &mut self,
+        step: usize,
+        foresee: impl Fn(&mut Facts) -> mspass_core::Result<()> + Send + Sync + 'static,
+    ) {
+        self.foresees.push((step, Arc::new(foresee)));
     }
 
     /// Remembers why a step can never work, if it cannot.
@@ -103,6 +129,7 @@ pub struct Workflow {
     pub(crate) source: Source,
     pub(crate) steps: Vec<Step>,
     pub(super) stages: Vec<StagePlan>,
+    pub(super) foresees: Vec<(usize, Foresee)>,
     /// What becomes of the results, as a step.
     outlet: Step,
 }
@@ -116,9 +143,7 @@ impl fmt::Debug for Workflow {
 impl Workflow {
     fn start<T>(source: Source, connect: Box<dyn FnOnce(Emit<T>) -> Run>) -> Pipeline<T> {
         let refused = source.check().err();
-        let (steps, stages) = (Vec::new(), Vec::new());
-        let draft = Draft { source, steps, stages, first_step: 0, buckets: 0, refused };
-        Pipeline { draft, connect }
+        Pipeline { draft: Draft { refused, ..Draft::of(source) }, connect }
     }
 
     /// Starts with pieces of an indexed archive.
@@ -207,14 +232,7 @@ impl<T: Datum> Pipeline<T> {
     }
 
     pub(super) fn take_draft(&mut self) -> Draft {
-        let empty = Draft {
-            source: self.draft.source.clone(),
-            steps: Vec::new(),
-            stages: Vec::new(),
-            first_step: 0,
-            buckets: 0,
-            refused: None,
-        };
+        let empty = Draft::of(self.draft.source.clone());
         std::mem::replace(&mut self.draft, empty)
     }
 
@@ -236,10 +254,14 @@ impl<T: Datum> Pipeline<T> {
         let passage = runner::passage_of(&process);
         let (name, parameters) = (passage.step.clone(), passage.parameters.clone());
         let step = draft.add(Step { name, parameters });
+        let process = Arc::new(process);
+        let foreseeing = Arc::clone(&process);
+        draft.foresee(step, move |facts| foreseeing.foresee(facts));
         self.then(draft, move |next: Emit<P::Output>| {
             Arc::new(move |datum, task, bench| {
+                bench.weigh(&datum);
                 let began = clock::now();
-                let outcome = runner::run(&process, &passage, datum, &mut bench.scratch);
+                let outcome = runner::run(&*process, &passage, datum, &mut bench.scratch);
                 bench.count(step, began.elapsed(), outcome.is_err());
                 match outcome {
                     Ok(output) => next(output, task, bench),
@@ -333,6 +355,10 @@ impl<T: Datum> Pipeline<T> {
         let step = Step::new(name, &serde_json::Value::Null);
         let (passage, name) = (step.passage(), name.to_owned());
         let number = draft.add(step);
+        draft.foresee(number, |facts| {
+            *facts = Facts::default();
+            Ok(())
+        });
         self.then(draft, move |next: Emit<U>| {
             Arc::new(move |mut datum, task, bench| {
                 let began = clock::now();
@@ -420,8 +446,8 @@ impl<T: Datum> Pipeline<T> {
         }
         draft.refused = None;
         draft.end_stage(connect(emit), 0);
-        let Draft { source, steps, stages, .. } = draft;
-        Ok(Workflow { source, steps, stages, outlet })
+        let Draft { source, steps, stages, foresees, .. } = draft;
+        Ok(Workflow { source, steps, stages, foresees, outlet })
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use mspass_core::history::Passage;
 use mspass_core::metadata::Value;
-use mspass_core::process::Fold;
+use mspass_core::process::{Facts, Fold};
 use mspass_core::series::Ensemble;
 use mspass_core::{Datum, Error, Process};
 
@@ -20,6 +20,7 @@ pub struct Groups<T> {
     name: String,
     keys: Vec<String>,
     key_of: KeyOf<T>,
+    by_function: bool,
     sort: Vec<String>,
     buckets: u32,
 }
@@ -37,7 +38,7 @@ impl<T: Datum> Groups<T> {
         let key_of: KeyOf<T> = Arc::new(move |datum| {
             names.iter().map(|name| datum.fact(name).ok_or_else(|| lacks(name, "group"))).collect()
         });
-        Self { pipeline, name: "group_by".into(), keys, key_of, sort: Vec::new(), buckets: BUCKETS }
+        Self::by(pipeline, keys, key_of, false)
     }
 
     pub(super) fn by_function<V: Into<Value>, E: fmt::Display>(
@@ -50,7 +51,12 @@ impl<T: Datum> Groups<T> {
             Ok(vec![value.into()])
         });
         let keys = vec![name.to_owned()];
-        Self { pipeline, name: "group_by".into(), keys, key_of, sort: Vec::new(), buckets: BUCKETS }
+        Self::by(pipeline, keys, key_of, true)
+    }
+
+    fn by(pipeline: Pipeline<T>, keys: Vec<String>, key_of: KeyOf<T>, by_function: bool) -> Self {
+        let (name, sort, buckets) = ("group_by".to_owned(), Vec::new(), BUCKETS);
+        Self { pipeline, name, keys, key_of, by_function, sort, buckets }
     }
 
     /// With members in order of the values of these keys, then of their inputs; without, of their
@@ -69,7 +75,7 @@ impl<T: Datum> Groups<T> {
 
     /// The stage before ends here: number and passage of the grouping, and what comes after.
     fn end_stage(self) -> (Draft, Arc<Passage>, Vec<String>) {
-        let Self { mut pipeline, name, keys, key_of, sort, buckets } = self;
+        let Self { mut pipeline, name, keys, key_of, by_function, sort, buckets } = self;
         let mut draft = pipeline.take_draft();
         let parameters =
             serde_json::json!({ "keys": keys, "sort_within": sort, "buckets": buckets });
@@ -85,6 +91,10 @@ impl<T: Datum> Groups<T> {
         let step = Step::new(&name, &parameters);
         let passage = step.passage();
         let step = draft.add(step);
+        // What a function gives cannot be foreseen.
+        let grouped = if by_function { Vec::new() } else { keys.clone() };
+        let needs = [(grouped, "group"), (sort.clone(), "sort")];
+        draft.foresee(step, move |facts| needed(facts, &needs));
         let grouping = Arc::new(Grouping { step, key_of, sort, buckets: buckets.max(1) });
         draft.end_stage((pipeline.connect)(shuffle::scatter(grouping)), buckets);
         (draft, passage, keys)
@@ -92,7 +102,12 @@ impl<T: Datum> Groups<T> {
 
     /// Each group as an ensemble, whose metadata are the keys.
     pub fn ensembles(self) -> Pipeline<Ensemble<T>> {
-        let (draft, passage, keys) = self.end_stage();
+        let (mut draft, passage, keys) = self.end_stage();
+        let names = keys.clone();
+        draft.foresee(draft.steps.len().saturating_sub(1), move |facts| {
+            *facts = Facts::of_ensembles(names.iter().cloned(), std::mem::take(facts));
+            Ok(())
+        });
         let connect = move |emit: Emit<Ensemble<T>>| shuffle::ensembles(keys, passage, emit);
         Pipeline { draft, connect: Box::new(connect) }
     }
@@ -113,7 +128,23 @@ impl<T: Datum> Groups<T> {
         let folded = folding.passage();
         let step = FoldStep { keys, step: draft.add(folding), grouped, folded };
         let fold = Arc::new(fold);
+        let (foreseeing, names) = (Arc::clone(&fold), step.keys.clone());
+        draft.foresee(step.step, move |facts| {
+            foreseeing.foresee(facts)?;
+            names.iter().for_each(|name| facts.put(name));
+            Ok(())
+        });
         let connect = move |emit: Emit<F::Output>| shuffle::folds(fold, step, emit);
         Pipeline { draft, connect: Box::new(connect) }
     }
+}
+
+/// Whether data may have all the values that they are to be grouped or sorted by.
+fn needed(facts: &Facts, needs: &[(Vec<String>, &str)]) -> mspass_core::Result<()> {
+    for (names, purpose) in needs {
+        if let Some(name) = names.iter().find(|name| facts.lacks(name)) {
+            return Err(Error::unfit(lacks(name, purpose)));
+        }
+    }
+    Ok(())
 }

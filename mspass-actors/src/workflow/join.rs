@@ -2,9 +2,11 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use mspass_core::metadata::key::STRUCTURE;
+use mspass_core::process::Facts;
 use mspass_io::Error;
 use mspass_io::db::Waveform;
-use mspass_io::db::normalize::{MatchSpec, Matcher, OnFailure, normalize, subject_of};
+use mspass_io::db::normalize::{MatchSpec, Matcher, OnFailure, READ_ONLY, normalize, subject_of};
 use mspass_io::store::Database;
 
 use super::builder::{Pipeline, Step};
@@ -32,6 +34,12 @@ impl Shared {
     }
 }
 
+/// The first of the names that waveforms certainly have no value for.
+fn lacking<'a>(facts: &Facts, names: &'a [String]) -> Option<&'a String> {
+    let lacks = |name: &str| facts.lacks(name) && facts.lacks(&format!("{READ_ONLY}{name}"));
+    names.iter().find(|name| !STRUCTURE.contains(&name.as_str()) && lacks(name))
+}
+
 impl<T: Waveform> Pipeline<T> {
     /// Puts what belongs to each waveform into its metadata: `MatchSpec::channel()` its place and
     /// directions, `MatchSpec::source()` its event. Without a match it dies, or lives on with an
@@ -42,6 +50,14 @@ impl<T: Waveform> Pipeline<T> {
         let step = Step::new("join", &parameters);
         let passage = step.passage();
         let number = draft.add(step);
+        let (needs, gives) = (spec.needs(), spec.gives());
+        draft.foresee(number, move |facts| {
+            if let (OnFailure::Kill, Some(name)) = (on_failure, lacking(facts, &needs)) {
+                return Err(mspass_core::Error::unfit(format!("it has no '{name}' to match by")));
+            }
+            gives.iter().for_each(|name| facts.put(name));
+            Ok(())
+        });
         let shared = Shared { spec, matcher: Mutex::new(None) };
         self.then(draft, move |next: Emit<T>| {
             Arc::new(move |mut datum, task, bench| {

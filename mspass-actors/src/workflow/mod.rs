@@ -2,6 +2,7 @@
 
 mod builder;
 pub mod collected;
+mod foresight;
 mod groups;
 mod join;
 mod outlet;
@@ -16,10 +17,11 @@ mod stored;
 pub mod tally;
 
 pub use builder::{FLAT_MAP_MAX, Pipeline, Step, Workflow};
+pub(crate) use foresight::Kind;
 pub use groups::Groups;
 pub use outlet::Save;
 pub use pieces::PieceGrid;
 pub use reader::FAULTS_MAX;
 pub use shuffle::{BUCKETS, BUCKETS_MAX, KEY_BYTES_MAX};
 pub use source::{ArchivePieces, Numbered, Query, Source};
-pub(crate) use stored::both;
+pub(crate) use stored::{PLACE_KEYS, both};

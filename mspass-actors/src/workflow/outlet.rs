@@ -82,6 +82,7 @@ impl<T: Waveform> Pipeline<T> {
     pub fn save(self, save: Save) -> Result<Workflow> {
         let mark = save.mark();
         let emit: Emit<T> = Arc::new(move |mut datum, task, bench| {
+            bench.weigh(&datum);
             task.output.tally.live += 1;
             task.save("save", &datum, &mark);
             give_back(&mut datum, &mut bench.scratch);

@@ -143,7 +143,7 @@ impl Source {
     }
 
     /// Reading as a step, with everything that decides what is read.
-    pub(super) fn step(&self) -> Step {
+    pub(crate) fn step(&self) -> Step {
         let parameters = match self {
             Self::Archive(pieces) => serde_json::json!({ "pieces": pieces }),
             Self::Stored { collection, query } => serde_json::json!({

@@ -39,6 +39,17 @@ pub(super) type Emit<T> = Arc<dyn Fn(T, &mut Task<'_>, &mut Bench) + Send + Sync
 pub(super) type Run =
     Arc<dyn Fn(&mut Task<'_>, &Partition, &mut Bench) -> Result<(), StageFault> + Send + Sync>;
 
+/// What becomes of outputs when a task has many of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Outputs {
+    /// They are stored before the task is done.
+    Stored,
+    /// The task keeps them all.
+    Kept,
+    /// They are counted and forgotten.
+    Counted,
+}
+
 /// What one compute thread keeps from task to task.
 #[derive(Debug)]
 pub struct Bench {
@@ -56,8 +67,9 @@ pub struct Bench {
     pub(crate) epoch: u64,
     pub(super) bucket_bytes_max: usize,
     pub(super) group_bytes_max: usize,
-    /// Whether outputs may be stored; else a task keeps them all.
-    stores: bool,
+    outputs: Outputs,
+    /// Bytes of the largest datum so far, where outputs are only counted.
+    largest: usize,
     steps: Vec<StepTally>,
     /// Where the datum in work is noted.
     pen: Option<Pen>,
@@ -75,7 +87,8 @@ impl Bench {
             epoch: 0,
             bucket_bytes_max: BUCKET_BYTES,
             group_bytes_max: GROUP_BYTES,
-            stores: true,
+            outputs: Outputs::Stored,
+            largest: 0,
             steps: Vec::new(),
             pen: None,
         }
@@ -94,7 +107,28 @@ impl Bench {
 
     /// A bench that stores nothing: for looking at a few data.
     pub fn for_looking(database: Database) -> Self {
-        Self { stores: false, ..Self::new(database) }
+        Self { outputs: Outputs::Kept, ..Self::new(database) }
+    }
+
+    /// A bench that stores nothing and does not keep much: for counting what comes out.
+    pub(crate) fn for_counting(database: Database) -> Self {
+        Self { outputs: Outputs::Counted, ..Self::new(database) }
+    }
+
+    /// Remembers how large a datum is that comes to a step, where outputs are only counted.
+    pub(super) fn weigh(&mut self, datum: &impl Datum) {
+        if self.outputs == Outputs::Counted {
+            self.largest = self.largest.max(datum.memory_bytes());
+        }
+    }
+
+    /// Bytes of the largest datum since [`Self::forget_largest`].
+    pub(crate) fn largest(&self) -> usize {
+        self.largest
+    }
+
+    pub(crate) fn forget_largest(&mut self) {
+        self.largest = 0;
     }
 
     /// Counts what one step did to one datum.
@@ -283,9 +317,15 @@ impl Task<'_> {
 
     /// Stores what there is when it is much; gives what went wrong since the last time.
     pub(super) fn settle(&mut self, bench: &Bench) -> Result<(), StageFault> {
-        if bench.stores && self.output.save.blob_bytes() > UNSAVED_BYTES_MAX {
-            let stored = self.store(&bench.database);
-            self.flush_fault = self.flush_fault.take().or(stored.err());
+        if self.output.save.blob_bytes() > UNSAVED_BYTES_MAX {
+            match bench.outputs {
+                Outputs::Stored => {
+                    let stored = self.store(&bench.database);
+                    self.flush_fault = self.flush_fault.take().or(stored.err());
+                }
+                Outputs::Kept => {}
+                Outputs::Counted => self.output.save = Save::default(),
+            }
         }
         self.flush_fault.take().map_or(Ok(()), Err)
     }

@@ -52,7 +52,7 @@ fn go_on<T: Datum>(
 }
 
 /// Keys that say where a document was, which say nothing of what is made of it.
-const PLACE_KEYS: [&str; 4] = ["_id", "task_origin", "archive_file_id", "job_id"];
+pub(crate) const PLACE_KEYS: [&str; 4] = ["_id", "task_origin", "archive_file_id", "job_id"];
 
 fn start_of<T: Waveform>(datum: &T) -> String {
     datum.axis().starttime().map(|time| time.to_string()).unwrap_or_default()

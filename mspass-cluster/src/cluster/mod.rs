@@ -26,6 +26,7 @@ use mspass_actors::security::{Secret, Token};
 use mspass_actors::workflow::partition::TaskKey;
 use mspass_io::store::Database;
 
+use crate::desktop::explain::explain_one;
 use crate::desktop::replay::replay_one;
 use crate::desktop::{DesktopOptions, program};
 use crate::error::{Error, Result};
@@ -88,7 +89,7 @@ fn play(program_of: &ClusterProgram, sample: &Path, workflows: Workflows) -> Res
         worker_child: program_of.worker_child.clone(),
         prefix: Vec::new(),
     };
-    if let (Some(id), None) = (&desktop.replay, &part.worker_child) {
+    if (desktop.replay.is_some() || desktop.explain) && part.worker_child.is_none() {
         let spec = JobSpec {
             job: desktop.job.clone(),
             workflow: program_of.workflow.clone(),
@@ -96,7 +97,11 @@ fn play(program_of: &ClusterProgram, sample: &Path, workflows: Workflows) -> Res
             archive: desktop.archive_name.clone(),
             ..JobSpec::default()
         };
-        return replay_one(desktop, workflows.stage(&spec)?, id);
+        let stage = workflows.stage(&spec)?;
+        return match &desktop.replay {
+            Some(id) => replay_one(desktop, stage, id),
+            None => explain_one(desktop, sample, &stage),
+        };
     }
     let settings = part.settings()?;
     let whole = settings.roles.is_empty() || settings.roles == Role::ALL;

@@ -3,6 +3,7 @@
 mod bars;
 mod compile;
 mod database;
+pub(crate) mod explain;
 mod follow;
 mod options;
 pub(crate) mod replay;
@@ -129,6 +130,9 @@ fn run_job(
     if let Some(id) = &options.replay {
         return replay::replay_one(options, Stage::new(workflow, &options.job), id);
     }
+    if options.explain {
+        return explain::explain_one(options, sample, &Stage::new(workflow, &options.job));
+    }
     let job = Job::begin(options, sample, draw, &workflow)?;
     let open = OpenDatabase::open(&options.db, &job.workdir)?;
     let outcome = job.execute(workflow, &open);
@@ -137,6 +141,29 @@ fn run_job(
     let code = outcome?;
     closed?;
     Ok(code)
+}
+
+/// The folder that a workflow reads, if it reads one; it can be listed.
+fn archive_of(
+    options: &DesktopOptions,
+    sample: &Path,
+    workflow: &Workflow,
+) -> Result<Option<PathBuf>> {
+    let path = match (workflow.source().archive(), &options.archive) {
+        (Some(_), Some(path)) => path.clone(),
+        (Some(_), None) => sample.to_owned(),
+        (None, None) => return Ok(None),
+        (None, Some(path)) => {
+            let path = path.display();
+            return Err(Error::Option(format!(
+                "--archive {path}: this program reads no archive; leave it out"
+            )));
+        }
+    };
+    match std::fs::read_dir(&path) {
+        Ok(_) => Ok(Some(path)),
+        Err(error) => Err(Error::Archive { path, error }),
+    }
 }
 
 /// The journal of a job.
@@ -165,20 +192,7 @@ impl<'a> Job<'a> {
         let (started, began) = (clock::utc_now(), clock::now());
         let memory = memory_limit(&options.memory_limit)?;
         let deadline = until::deadline(options, started)?;
-        let archive = match (workflow.source().archive(), &options.archive) {
-            (Some(_), named) => Some(named.clone().unwrap_or_else(|| sample.to_owned())),
-            (None, None) => None,
-            (None, Some(path)) => {
-                return Err(Error::Option(format!(
-                    "--archive {}: this program reads no archive; leave it out",
-                    path.display()
-                )));
-            }
-        };
-        if let Some(path) = &archive {
-            let refuse = |error| Error::Archive { path: path.clone(), error };
-            std::fs::read_dir(path).map(drop).map_err(refuse)?;
-        }
+        let archive = archive_of(options, sample, workflow)?;
         let workdir = make_workdir(&options.workdir)?;
         let bars = Bars::new(options.quiet);
         Ok(Self { options, draw, archive, workdir, started, began, deadline, memory, bars })
@@ -213,6 +227,8 @@ impl<'a> Job<'a> {
         let stage = Arc::new(Stage::new(workflow, &options.job).of_build(own_build()));
         let status = match self.index(&database, &interrupt)? {
             Some(indexed) => {
+                self.bars.clear();
+                explain::remark(&database, &stage)?;
                 let journal = journal_path(&self.workdir, &options.job);
                 let driver = cluster.submit(&stage, &journal, options.threads(), options.fresh)?;
                 let expected = Expected::of(&database, &stage, indexed.bytes)?;

@@ -49,6 +49,10 @@ pub struct DesktopOptions {
     #[arg(long, hide = true, env = "SLURM_JOB_END_TIME")]
     pub slurm_job_end_time: Option<String>,
 
+    /// Run nothing but a sample: print what the job will do, and estimate its data, time and memory
+    #[arg(long, conflicts_with = "replay")]
+    pub explain: bool,
+
     /// Run nothing: make the saved waveform with this _id again from its history, with the
     /// parameters of its job, and compare it with what is stored
     #[arg(long, value_name = "ID")]

@@ -49,6 +49,19 @@ impl Flat {
         Ok(())
     }
 
+    /// Whether it can suit data of this sampling rate, Hz: [`Error::Unfit`] where `freqmax` is
+    /// above their Nyquist frequency.
+    pub fn check_at(&self, sampling_rate: f64) -> Result<()> {
+        let (freqmax, nyquist) = (self.freqmax, sampling_rate / 2.0);
+        let below_nyquist = freqmax <= nyquist;
+        if !below_nyquist {
+            return Err(Error::unfit(format!(
+                "freqmax = {freqmax} Hz is above the Nyquist frequency of {nyquist} Hz"
+            )));
+        }
+        Ok(())
+    }
+
     /// The weight of a frequency, 0 to 1.
     fn weight(&self, freq: f64) -> f64 {
         let outside = (self.freqmin - freq).max(freq - self.freqmax).max(0.0);
@@ -91,14 +104,7 @@ pub fn flatten(
     scratch: &mut Scratch,
 ) -> Result<()> {
     band.check()?;
-    let nyquist = sampling_rate / 2.0;
-    let below_nyquist = band.freqmax <= nyquist;
-    if !below_nyquist {
-        return Err(Error::unfit(format!(
-            "freqmax = {} Hz is above the Nyquist frequency of {nyquist} Hz",
-            band.freqmax
-        )));
-    }
+    band.check_at(sampling_rate)?;
     let npts = x.len();
     let df = sampling_rate / npts as f64;
     let weight = |bin: usize| band.weight(bin as f64 * df);

@@ -7,7 +7,7 @@ use crate::elog::Life;
 use crate::error::{Error, Result};
 use crate::history::History;
 use crate::metadata::{Key, key};
-use crate::process::{Process, Scratch, by_name};
+use crate::process::{Facts, Process, Scratch, by_name};
 use crate::series::{Ensemble, Seismogram, TimeSeries};
 
 /// Azimuth and tilt of a channel under the names that its own document has for them.
@@ -52,6 +52,14 @@ impl Process<Ensemble<TimeSeries>> for Bundle {
 
     fn parameters(&self) -> serde_json::Value {
         by_name(self)
+    }
+
+    fn foresee(&self, facts: &mut Facts) -> Result<()> {
+        let mut bundled = facts.members();
+        bundled.put_all(facts);
+        OWN.iter().for_each(|key| bundled.remove(key.name()));
+        *facts = bundled;
+        Ok(())
     }
 
     /// Leaves headstones in the place of the members.

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::Result;
 use crate::kernel::calculus;
-use crate::process::{Process, Scratch, by_name, in_place};
+use crate::process::{Facts, Process, Scratch, by_name, in_place};
 use crate::series::Sampled;
 
 /// Replaces every component by its time derivative: central differences, one-sided at the ends.
@@ -36,6 +36,10 @@ impl<T: Sampled> Process<T> for Differentiate {
         by_name(self)
     }
 
+    fn foresee(&self, _: &mut Facts) -> Result<()> {
+        Ok(())
+    }
+
     fn apply(&self, datum: &mut T, _: &mut Scratch) -> Result<T> {
         let delta = datum.axis().delta();
         in_place(datum, |samples| calculus::differentiate(samples, delta))
@@ -51,6 +55,10 @@ impl<T: Sampled> Process<T> for Integrate {
 
     fn parameters(&self) -> serde_json::Value {
         by_name(self)
+    }
+
+    fn foresee(&self, _: &mut Facts) -> Result<()> {
+        Ok(())
     }
 
     fn apply(&self, datum: &mut T, _: &mut Scratch) -> Result<T> {

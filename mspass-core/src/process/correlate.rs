@@ -9,8 +9,8 @@ use crate::error::{Error, Result};
 use crate::history::{DocumentId, History};
 use crate::kernel::correlate::Transform;
 use crate::kernel::resample::NPTS_MAX;
-use crate::process::{Process, Scratch, by_name};
-use crate::series::{Ensemble, TimeAxis, TimeSeries, overlap_start};
+use crate::process::{Facts, Process, Scratch, by_name};
+use crate::series::{Ensemble, TimeAxis, TimeSeries, TimeStandard, overlap_start};
 
 /// Correlates every pair of live members, in the order of their SEED ids; gives one trace of lags
 /// for each pair.
@@ -139,6 +139,17 @@ impl Process<Ensemble<TimeSeries>> for CorrelatePairs {
             let reason = "must be finite and 0 s or more";
             return Err(Error::parameter("max_lag_seconds", self.max_lag_seconds, reason));
         }
+        Ok(())
+    }
+
+    fn foresee(&self, facts: &mut Facts) -> Result<()> {
+        let mut pair = facts.members();
+        let codes = ["net", "sta", "loc", "chan"];
+        let codes = codes.iter().flat_map(|name| [1, 2].map(|number| format!("{name}{number}")));
+        codes.for_each(|name| pair.put(&name));
+        ["pair", "window_start", "window_end"].iter().for_each(|name| pair.put(name));
+        pair.standard = Some(TimeStandard::Relative { origin: None });
+        facts.replace_members(pair);
         Ok(())
     }
 

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::{Error, Result};
 use crate::kernel::decimate::FACTOR_MAX;
 use crate::process::scratch::{Band, FilterDesign};
-use crate::process::{Process, Scratch, by_name};
+use crate::process::{Facts, Process, Scratch, by_name};
 use crate::series::Sampled;
 use crate::units::Hertz;
 
@@ -62,6 +62,13 @@ impl<T: Sampled> Process<T> for Decimate {
         }
         let reason = format!("must be 1 to {FACTOR_MAX}");
         Err(Error::parameter("factor", self.factor, reason))
+    }
+
+    fn foresee(&self, facts: &mut Facts) -> Result<()> {
+        if let Some(rate) = &mut facts.sampling_rate {
+            *rate = Hertz::new(rate.value() / self.factor.max(1) as f64)?;
+        }
+        Ok(())
     }
 
     fn apply(&self, datum: &mut T, scratch: &mut Scratch) -> Result<T> {

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 use crate::kernel::detrend;
-use crate::process::{Process, Scratch, by_name, in_place};
+use crate::process::{Facts, Process, Scratch, by_name, in_place};
 use crate::series::Sampled;
 
 /// What [`Detrend`] removes.
@@ -81,6 +81,10 @@ impl<T: Sampled> Process<T> for Detrend {
             }
             _ => Ok(()),
         }
+    }
+
+    fn foresee(&self, _: &mut Facts) -> Result<()> {
+        Ok(())
     }
 
     fn apply(&self, datum: &mut T, _: &mut Scratch) -> Result<T> {

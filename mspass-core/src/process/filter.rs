@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 use crate::process::scratch::{Band, FilterDesign};
-use crate::process::{Process, Scratch, by_name, in_place};
+use crate::process::{Facts, Process, Scratch, by_name, in_place};
 use crate::series::Sampled;
 
 /// Lets frequencies between two corners pass.
@@ -81,6 +81,13 @@ macro_rules! filter_process {
 
             fn check(&self) -> Result<()> {
                 check($band(self), self.corners)
+            }
+
+            fn foresee(&self, facts: &mut Facts) -> Result<()> {
+                let (band, corners) = ($band(self), self.corners);
+                facts.at_rate(|sampling_rate| {
+                    FilterDesign { band, corners, sampling_rate }.make().map(drop)
+                })
             }
 
             fn apply(&self, datum: &mut T, scratch: &mut Scratch) -> Result<T> {

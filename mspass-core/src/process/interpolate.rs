@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::{Error, Result};
 use crate::kernel::interpolate::{self, Grid, LANCZOS_MAX};
 use crate::kernel::resample::NPTS_MAX;
-use crate::process::{Process, Scratch, by_name};
+use crate::process::{Facts, Process, Scratch, by_name};
 use crate::series::Sampled;
 use crate::units::Hertz;
 
@@ -75,6 +75,11 @@ impl<T: Sampled> Process<T> for Interpolate {
             }
             _ => Ok(()),
         }
+    }
+
+    fn foresee(&self, facts: &mut Facts) -> Result<()> {
+        facts.sampling_rate = Some(Hertz::new(self.sampling_rate)?);
+        Ok(())
     }
 
     fn apply(&self, datum: &mut T, scratch: &mut Scratch) -> Result<T> {

@@ -8,7 +8,7 @@ use crate::elog::Life;
 use crate::error::Result;
 use crate::history::Passage;
 use crate::process::runner::{attempt, passage_of};
-use crate::process::{Process, Scratch};
+use crate::process::{Facts, Process, Scratch};
 use crate::series::Ensemble;
 
 /// A process that does to every member of an ensemble what another does to one datum; made by
@@ -51,6 +51,13 @@ impl<T: Datum, P: Process<T>> Process<Ensemble<T>> for Members<P> {
 
     fn check(&self) -> Result<()> {
         self.process.check()
+    }
+
+    fn foresee(&self, facts: &mut Facts) -> Result<()> {
+        let mut members = facts.members();
+        self.process.foresee(&mut members)?;
+        facts.replace_members(members);
+        Ok(())
     }
 
     fn apply(&self, datum: &mut Ensemble<T>, scratch: &mut Scratch) -> Result<Ensemble<P::Output>> {

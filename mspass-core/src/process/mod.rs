@@ -2,13 +2,15 @@
 //!
 //! A process is a struct of public parameters. [`Process::check`] looks at the parameters alone,
 //! when a workflow is built; [`Process::apply`] meets the data. Neither looks at life, log or
-//! history: [`runner::run`] does.
+//! history: [`runner::run`] does. Between the two, [`Process::foresee`] looks at what is known of
+//! the data before any is read.
 
 mod bundle;
 mod calculus;
 mod correlate;
 mod decimate;
 mod detrend;
+mod facts;
 mod filter;
 mod fold;
 mod function;
@@ -34,6 +36,7 @@ pub use calculus::{Differentiate, Integrate};
 pub use correlate::CorrelatePairs;
 pub use decimate::{Antialias, Decimate};
 pub use detrend::{Detrend, Trend};
+pub use facts::Facts;
 pub use filter::{Bandpass, Bandstop, Highpass, Lowpass};
 pub use fold::{Align, Fold, Folded, Stack, StackSum, Stacked, fold_members};
 pub use function::{FnProcess, map_fn};
@@ -67,6 +70,18 @@ pub trait Process<T: Datum>: Send + Sync + 'static {
 
     /// Whether the parameters can ever work; called once, before any datum is read.
     fn check(&self) -> Result<()> {
+        Ok(())
+    }
+
+    /// Refuses what can never work on any of the data that come, of which `facts` are known, and
+    /// makes of them what is known of the data that it gives; called before any datum is read.
+    ///
+    /// Nothing is known of those unless a process says so here.
+    ///
+    /// # Errors
+    /// What every one of the data would die of, in the same words.
+    fn foresee(&self, facts: &mut Facts) -> Result<()> {
+        *facts = Facts::default();
         Ok(())
     }
 

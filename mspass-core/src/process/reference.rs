@@ -3,9 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
-use crate::metadata::Value;
-use crate::process::{Process, Scratch, by_name};
-use crate::series::Sampled;
+use crate::metadata::{Metadata, Value};
+use crate::process::{Facts, Process, Scratch, by_name};
+use crate::series::{Sampled, TimeStandard};
 use crate::time::UtcTime;
 
 /// Which instant becomes time zero.
@@ -45,6 +45,18 @@ pub struct ToRelative {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ToUtc;
 
+/// The instant that metadata hold under a name, as seconds since 1970.
+fn seconds_of(name: &str, metadata: &Metadata) -> Result<UtcTime> {
+    let value = metadata.get(name);
+    let seconds = value.and_then(|value| f64::try_from(value).ok());
+    let seconds = seconds.filter(|seconds| seconds.is_finite()).ok_or_else(|| {
+        let found = value.map_or("nothing", Value::kind);
+        let reason = "not seconds since 1970";
+        Error::unfit(format!("metadata key '{name}' holds {found}, {reason}"))
+    })?;
+    Ok(UtcTime::from_seconds(seconds))
+}
+
 impl<T: Sampled> Process<T> for ToRelative {
     type Output = T;
 
@@ -65,20 +77,23 @@ impl<T: Sampled> Process<T> for ToRelative {
         }
     }
 
+    fn foresee(&self, facts: &mut Facts) -> Result<()> {
+        if let Origin::Key(name) = &self.origin
+            && facts.lacks(name)
+        {
+            seconds_of(name, &Metadata::default())?;
+        }
+        if facts.standard == Some(TimeStandard::Utc) {
+            facts.standard = Some(TimeStandard::Relative { origin: Some(UtcTime::default()) });
+        }
+        Ok(())
+    }
+
     fn apply(&self, datum: &mut T, _: &mut Scratch) -> Result<T> {
         let origin = match &self.origin {
             Origin::Utc(instant) => Some(*instant),
             Origin::Start => datum.axis().starttime(),
-            Origin::Key(name) => {
-                let value = datum.metadata().get(name);
-                let seconds = value.and_then(|value| f64::try_from(value).ok());
-                let seconds = seconds.filter(|seconds| seconds.is_finite()).ok_or_else(|| {
-                    let found = value.map_or("nothing", Value::kind);
-                    let reason = "not seconds since 1970";
-                    Error::unfit(format!("metadata key '{name}' holds {found}, {reason}"))
-                })?;
-                Some(UtcTime::from_seconds(seconds))
-            }
+            Origin::Key(name) => Some(seconds_of(name, datum.metadata())?),
         };
         // Without a place in UTC the times are relative already.
         if let Some(origin) = origin {
@@ -97,6 +112,14 @@ impl<T: Sampled> Process<T> for ToUtc {
 
     fn parameters(&self) -> serde_json::Value {
         by_name(self)
+    }
+
+    fn foresee(&self, facts: &mut Facts) -> Result<()> {
+        if let Some(mut axis) = facts.axis() {
+            axis.to_utc()?;
+        }
+        facts.standard = Some(TimeStandard::Utc);
+        Ok(())
     }
 
     fn apply(&self, datum: &mut T, _: &mut Scratch) -> Result<T> {

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 use crate::kernel::resample;
-use crate::process::{Process, Scratch, by_name};
+use crate::process::{Facts, Process, Scratch, by_name};
 use crate::series::Sampled;
 use crate::units::Hertz;
 
@@ -47,6 +47,11 @@ impl<T: Sampled> Process<T> for Resample {
 
     fn check(&self) -> Result<()> {
         Hertz::new(self.sampling_rate).map(drop)
+    }
+
+    fn foresee(&self, facts: &mut Facts) -> Result<()> {
+        facts.sampling_rate = Some(Hertz::new(self.sampling_rate)?);
+        Ok(())
     }
 
     fn apply(&self, datum: &mut T, scratch: &mut Scratch) -> Result<T> {

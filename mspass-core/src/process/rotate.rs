@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::datum::Datum;
 use crate::error::{Error, Result};
 use crate::metadata::Metadata;
-use crate::process::{Process, Scratch, by_name};
+use crate::process::{Facts, Process, Scratch, by_name};
 use crate::series::{Direction, Seismogram, Slowness, TimeSeries};
 
 /// A number given once for all data, or the metadata key under which each datum has its own.
@@ -41,6 +41,13 @@ impl Angle {
             let found = value.map_or("nothing", crate::metadata::Value::kind);
             Error::unfit(format!("metadata key '{name}' holds {found}, not degrees"))
         })
+    }
+
+    fn foresee(&self, facts: &Facts) -> Result<()> {
+        match self {
+            Self::Key(name) if facts.lacks(name) => self.degrees(&Metadata::default()).map(drop),
+            _ => Ok(()),
+        }
     }
 
     fn check(&self, parameter: &'static str) -> Result<()> {
@@ -153,6 +160,17 @@ impl Process<Seismogram> for Rotate {
         }
     }
 
+    fn foresee(&self, facts: &mut Facts) -> Result<()> {
+        match &self.to {
+            Turn::Rtz { back_azimuth } => back_azimuth.foresee(facts),
+            Turn::Lqt { back_azimuth, emergence } => {
+                back_azimuth.foresee(facts)?;
+                emergence.foresee(facts)
+            }
+            _ => Ok(()),
+        }
+    }
+
     fn apply(&self, datum: &mut Seismogram, _: &mut Scratch) -> Result<Seismogram> {
         self.turn(datum)?;
         Ok(std::mem::take(datum))
@@ -209,6 +227,10 @@ impl Process<Seismogram> for Extract {
 
     fn check(&self) -> Result<()> {
         Seismogram::default().extract(self.component).map(drop)
+    }
+
+    fn foresee(&self, _: &mut Facts) -> Result<()> {
+        Ok(())
     }
 
     fn apply(&self, datum: &mut Seismogram, _: &mut Scratch) -> Result<TimeSeries> {

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::{Error, Result};
 use crate::kernel::amplitude;
 use crate::metadata::key;
-use crate::process::{Process, Scratch, by_name};
+use crate::process::{Facts, Process, Scratch, by_name};
 use crate::series::Sampled;
 use crate::time::TimeWindow;
 
@@ -134,6 +134,11 @@ impl<T: Sampled> Process<T> for Scale {
             }
             _ => Ok(()),
         }
+    }
+
+    fn foresee(&self, facts: &mut Facts) -> Result<()> {
+        facts.put(key::CALIB.name());
+        Ok(())
     }
 
     /// Data without a finite amplitude above 0, or with a `calib` that is no number, are refused.

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 use crate::kernel::taper::{self, Curve, Shape, Side};
-use crate::process::{Process, Scratch, by_name, in_place};
+use crate::process::{Facts, Process, Scratch, by_name, in_place};
 use crate::series::Sampled;
 use crate::time::TimeWindow;
 
@@ -74,6 +74,10 @@ impl<T: Sampled> Process<T> for Taper {
         Err(Error::parameter("max_percentage", self.max_percentage, reason))
     }
 
+    fn foresee(&self, _: &mut Facts) -> Result<()> {
+        Ok(())
+    }
+
     fn apply(&self, datum: &mut T, _: &mut Scratch) -> Result<T> {
         let ramp = taper::ramp_npts(datum.npts(), self.max_percentage)?;
         in_place(datum, |samples| {
@@ -140,6 +144,10 @@ impl<T: Sampled> Process<T> for TimeTaper {
             let reason = format!("must not come before the end of the head, {t1head} s");
             return Err(Error::parameter("t1tail", t1tail, reason));
         }
+        Ok(())
+    }
+
+    fn foresee(&self, _: &mut Facts) -> Result<()> {
         Ok(())
     }
 

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::Result;
 use crate::kernel::whiten::{self, Flat};
-use crate::process::{Process, Scratch, by_name, in_place};
+use crate::process::{Facts, Process, Scratch, by_name, in_place};
 use crate::series::Sampled;
 
 /// Makes all frequencies of a band equally strong in every component and removes the others; phases
@@ -70,6 +70,10 @@ impl<T: Sampled> Process<T> for Whiten {
         self.flat().check()
     }
 
+    fn foresee(&self, facts: &mut Facts) -> Result<()> {
+        facts.at_rate(|rate| self.flat().check_at(rate))
+    }
+
     fn apply(&self, datum: &mut T, scratch: &mut Scratch) -> Result<T> {
         let (rate, band) = (datum.axis().sampling_rate().value(), self.flat());
         in_place(datum, |samples| whiten::flatten(samples, rate, &band, &mut scratch.kernel))
@@ -85,6 +89,10 @@ impl<T: Sampled> Process<T> for OneBit {
 
     fn parameters(&self) -> serde_json::Value {
         by_name(self)
+    }
+
+    fn foresee(&self, _: &mut Facts) -> Result<()> {
+        Ok(())
     }
 
     fn apply(&self, datum: &mut T, _: &mut Scratch) -> Result<T> {

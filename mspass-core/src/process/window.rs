@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::elog::Severity;
 use crate::error::{Error, Result};
-use crate::process::{Process, Scratch, by_name};
+use crate::process::{Facts, Process, Scratch, by_name};
 use crate::series::{Sampled, TimeAxis, TimeStandard};
 use crate::time::{TimeWindow, UtcTime};
 
@@ -139,6 +139,10 @@ impl<T: Sampled> Process<T> for Window {
             Span::Relative { start, end } | Span::FromStart { start, end } => (start, end),
         };
         TimeWindow::new(start, end).map(drop)
+    }
+
+    fn foresee(&self, facts: &mut Facts) -> Result<()> {
+        facts.axis().map_or(Ok(()), |axis| self.span.samples_of(&axis).map(drop))
     }
 
     fn apply(&self, datum: &mut T, scratch: &mut Scratch) -> Result<T> {

@@ -109,6 +109,7 @@ impl Task<'_> {
 /// The end of a stage whose data are grouped: each goes to the piece of its group.
 pub(in crate::workflow) fn scatter<T: Datum>(grouping: Arc<Grouping<T>>) -> Emit<T> {
     Arc::new(move |mut datum, task, bench| {
+        bench.weigh(&datum);
         let began = clock::now();
         let placed = task.scatter.push(&grouping, &mut datum);
         bench.count(grouping.step, began.elapsed(), placed.is_err());

@@ -5,7 +5,7 @@ use crate::elog::{Life, Severity};
 use crate::error::{Error, Result};
 use crate::history::History;
 use crate::process::fold::Fold;
-use crate::process::{Process, Scratch};
+use crate::process::{Facts, Process, Scratch};
 use crate::series::Ensemble;
 
 /// A process that makes one datum of the members of an ensemble; made by [`fold_members`].
@@ -38,6 +38,14 @@ impl<T: Datum, F: Fold<T>> Process<Ensemble<T>> for Folded<F> {
 
     fn check(&self) -> Result<()> {
         self.fold.check()
+    }
+
+    fn foresee(&self, facts: &mut Facts) -> Result<()> {
+        let mut folded = facts.members();
+        self.fold.foresee(&mut folded)?;
+        folded.put_all(facts);
+        *facts = folded;
+        Ok(())
     }
 
     fn apply(&self, datum: &mut Ensemble<T>, _: &mut Scratch) -> Result<F::Output> {

@@ -6,6 +6,7 @@ mod sum;
 
 use crate::datum::Datum;
 use crate::error::Result;
+use crate::process::Facts;
 
 pub use folded::{Folded, fold_members};
 pub use stack::{Align, Stack, Stacked};
@@ -51,6 +52,17 @@ pub trait Fold<T: Datum>: Send + Sync + 'static {
 
     /// Whether the parameters can ever work; called once, before any datum is read.
     fn check(&self) -> Result<()> {
+        Ok(())
+    }
+
+    /// Refuses what can never work on any of the data that come, of which `facts` are known, and
+    /// makes of them what is known of the data that it gives: as
+    /// [`Process::foresee`](crate::Process::foresee).
+    ///
+    /// # Errors
+    /// What every one of the data would die of, in the same words.
+    fn foresee(&self, facts: &mut Facts) -> Result<()> {
+        *facts = Facts::default();
         Ok(())
     }
 

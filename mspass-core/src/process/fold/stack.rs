@@ -4,10 +4,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 use crate::id::SeedId;
-use crate::process::by_name;
 use crate::process::fold::{Fold, StackSum};
+use crate::process::{Facts, by_name};
 use crate::series::{
-    DIRECTION_TOLERANCE, Gaps, Sampled, Seismogram, TimeSeries, matrices_agree, overlap_start,
+    DIRECTION_TOLERANCE, Gaps, Sampled, Seismogram, TimeSeries, TimeStandard, matrices_agree,
+    overlap_start,
 };
 
 /// Metadata key of the number of data in a stack.
@@ -170,6 +171,15 @@ impl<T: Layer> Fold<T> for Stack {
 
     fn parameters(&self) -> serde_json::Value {
         by_name(self)
+    }
+
+    fn foresee(&self, facts: &mut Facts) -> Result<()> {
+        facts.put(COUNT);
+        // Times that count from different origins lose the way back.
+        if let Some(TimeStandard::Relative { .. }) = facts.standard {
+            facts.standard = None;
+        }
+        Ok(())
     }
 
     fn begin(&self, first: &mut T) -> Result<StackSum<T>> {

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::datum::Datum;
 use crate::error::{Error, Result};
 use crate::metadata::Value;
+use crate::process::Facts;
 use crate::process::header::constant::words;
 use crate::process::header::{check_key, fact, missing};
 
@@ -72,6 +73,13 @@ impl Operand {
             Self::Double(number) if number.is_finite() => Ok(()),
             Self::Double(number) => Err(Error::parameter("operand", number, "must be finite")),
             Self::Key(key) => check_key(key),
+        }
+    }
+
+    pub(super) fn foresee(&self, facts: &Facts) -> Result<()> {
+        match self {
+            Self::Key(key) => facts.need(key),
+            _ => Ok(()),
         }
     }
 

@@ -6,7 +6,7 @@ use crate::datum::Datum;
 use crate::error::{Error, Result};
 use crate::metadata::key::STRUCTURE;
 use crate::process::header::{Constant, Operand, Operator, check_key, fact, missing};
-use crate::process::{Process, Scratch, by_name};
+use crate::process::{Facts, Process, Scratch, by_name};
 
 /// One change of metadata.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -161,6 +161,27 @@ impl Edit {
         }
     }
 
+    fn foresee(&self, facts: &mut Facts) -> Result<()> {
+        match self {
+            Self::Rename { from, to, keep } => {
+                facts.need(from)?;
+                if !keep {
+                    facts.remove(from);
+                }
+                facts.put(to);
+            }
+            Self::Set { key, .. } => facts.put(key),
+            Self::Compute { key, left, right, .. } => {
+                left.foresee(facts)?;
+                right.foresee(facts)?;
+                facts.put(key);
+            }
+            Self::Erase { keys } => keys.iter().for_each(|key| facts.remove(key)),
+            Self::KeepOnly { keys } => facts.keep_only(keys.iter().map(String::as_str)),
+        }
+        Ok(())
+    }
+
     fn apply<T: Datum>(&self, datum: &mut T) -> Result<()> {
         match self {
             Self::Rename { from, to, keep } => {
@@ -211,6 +232,10 @@ impl<T: Datum> Process<T> for HeaderEdit {
 
     fn check(&self) -> Result<()> {
         self.edits.iter().try_for_each(Edit::check)
+    }
+
+    fn foresee(&self, facts: &mut Facts) -> Result<()> {
+        self.edits.iter().try_for_each(|edit| edit.foresee(facts))
     }
 
     /// An edit that fails leaves those before it done.

@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 use crate::metadata::Value;
 use crate::process::header::constant::words;
 use crate::process::header::{Constant, check_key, fact, missing};
-use crate::process::{Process, Scratch, by_name};
+use crate::process::{Facts, Process, Scratch, by_name};
 
 /// A span of numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -244,6 +244,18 @@ impl<T: Datum> Process<T> for Kill {
             check_key(key)?;
             is.check()
         })
+    }
+
+    fn foresee(&self, facts: &mut Facts) -> Result<()> {
+        for HeaderTest { key, is } in &self.tests {
+            match is {
+                Is::Defined => {}
+                Is::Undefined => facts.need(key)?,
+                _ if self.missing == Missing::Pass => {}
+                _ => facts.need(key)?,
+            }
+        }
+        Ok(())
     }
 
     fn apply(&self, datum: &mut T, _: &mut Scratch) -> Result<T> {

@@ -22,7 +22,7 @@ fn fact(datum: &impl Datum, key: &str) -> Option<Value> {
     datum.fact(key).filter(|value| *value != Value::Null)
 }
 
-fn missing(key: &str) -> Error {
+pub(super) fn missing(key: &str) -> Error {
     Error::unfit(format!("the header has no '{key}'"))
 }
 

@@ -26,7 +26,7 @@ use super::value::{from_bson, metadata_document};
 use super::waveform::Waveform;
 
 /// What MsPASS puts before a read-only key that was changed.
-const READ_ONLY: &str = "READONLYERROR_";
+pub const READ_ONLY: &str = "READONLYERROR_";
 
 /// What matches and what is taken over.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -113,6 +113,28 @@ impl MatchSpec {
     pub fn alias(mut self, key: &str, name: &str) -> Self {
         self.aliases.push((key.to_owned(), name.to_owned()));
         self
+    }
+
+    /// Keys of a subject without which nothing matches.
+    pub fn needs(&self) -> Vec<String> {
+        match &self.rule {
+            Rule::Id { key } => {
+                vec![key.clone().unwrap_or_else(|| format!("{}_id", self.collection))]
+            }
+            Rule::Miniseed { with_channel: true } => ["net", "sta", "chan"].map(Into::into).into(),
+            Rule::Miniseed { with_channel: false } => ["net", "sta"].map(Into::into).into(),
+            Rule::Equality { keys } => keys.iter().map(|(key, _)| key.clone()).collect(),
+            Rule::OriginTime { key, .. } => {
+                vec![key.clone().unwrap_or_else(|| "starttime".to_owned())]
+            }
+            Rule::Arrival { .. } => ["sta", "starttime", "endtime"].map(Into::into).into(),
+        }
+    }
+
+    /// Names under which something may be taken over.
+    pub fn gives(&self) -> Vec<String> {
+        let keys = self.load.iter().chain(&self.load_if_defined).map(|key| self.name(key));
+        keys.chain([self.name("_id")]).collect()
     }
 
     /// Name under which a key is taken over.

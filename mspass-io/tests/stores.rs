@@ -156,6 +156,23 @@ fn a_damaged_database_is_an_error_and_no_panic() {
 }
 
 #[test]
+fn a_store_whose_making_was_killed_is_made_again() {
+    let folder = tempfile::tempdir().unwrap();
+    drop(open(folder.path()).unwrap());
+    let (whole, new) =
+        (folder.path().join("documents.redb"), folder.path().join("documents.redb.new"));
+    // What a kill leaves: the beginning of a file, not yet in its place.
+    let bytes = fs::read(&whole).unwrap();
+    fs::remove_file(&whole).unwrap();
+    fs::write(&new, vec![0; bytes.len() / 2]).unwrap();
+    let store = open(folder.path()).unwrap();
+    assert!(whole.exists() && !new.exists());
+    store.upsert("site", &[doc! { "_id": 1 }]).unwrap();
+    drop(store);
+    assert_eq!(open(folder.path()).unwrap().count("site", &doc! {}).unwrap(), 1);
+}
+
+#[test]
 fn changed_samples_are_found_out() {
     let folder = tempfile::tempdir().unwrap();
     let id = ObjectId::from_bytes([1; 12]);

@@ -78,6 +78,7 @@ use crate::query::{Grouping, Matcher, Sort, Update, distinct_values};
 const BLOBS: TableDefinition<'static, [u8; 12], Place> = TableDefinition::new("blobs");
 
 const DATABASE_FILE: &str = "documents.redb";
+const NEW_DATABASE_FILE: &str = "documents.redb.new";
 const BLOB_FILE: &str = "blobs.dat";
 
 /// How an embedded store is opened.
@@ -137,6 +138,20 @@ impl Shared {
     }
 }
 
+/// Makes an empty database beside its place and puts it there: whoever is killed while it is made
+/// leaves nothing that the next one takes for a database.
+fn make_database(folder: &Folder, place: &Path) -> Result<()> {
+    let new = folder.file(NEW_DATABASE_FILE);
+    match std::fs::remove_file(&new) {
+        Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
+            return Err(Error::File { action: "delete", path: new, source });
+        }
+        _ => {}
+    }
+    drop(Database::create(&new).map_err(|error| open_failed(error, &new))?);
+    std::fs::rename(&new, place).map_err(Error::file("create", place))
+}
+
 impl EmbeddedStore {
     /// Opens the store in the folder `path`, and makes both if they are not there and
     /// `options.create` holds.
@@ -148,6 +163,9 @@ impl EmbeddedStore {
         let holder = options.holder.clone().unwrap_or_else(program_name);
         let folder = Folder::open(path.as_ref(), &holder, options.create)?;
         let file = folder.file(DATABASE_FILE);
+        if !file.exists() {
+            make_database(&folder, &file)?;
+        }
         let database = Database::builder()
             .set_cache_size(options.cache_bytes)
             .create(&file)

@@ -99,9 +99,9 @@ fn spec(name: &str, words: &[&str]) -> ChildSpec {
 fn work(folder: &Path) -> ! {
     let (slate, before) = Slate::open(&folder.join("slate"), 2).unwrap();
     if before.is_empty() {
-        slate.pen(1).begin("noise", TaskKey(7));
-        slate.pen(1).datum("IU.ANMO.00.BHZ");
-        slate.pen(0).begin("noise", TaskKey(8));
+        slate.pen(1).begin("noise", TaskKey(7), false);
+        slate.pen(1).datum(3, || "IU.ANMO.00.BHZ".into());
+        slate.pen(0).begin("noise", TaskKey(8), false);
         slate.pen(0).end();
     } else {
         let text = format!("{before:?}\n{}\n", last_exit().unwrap());
@@ -300,7 +300,8 @@ fn a_datum_that_takes_too_long() {
     let suspects: PathBuf = path.join("suspects");
     let text = until("nobody knows the suspects", || fs::read_to_string(&suspects).ok());
     let task = "task 00000000000000000000000000000007";
-    let suspect = format!(r#"Suspect {{ job: "noise", task: {task}, datum: "IU.ANMO.00.BHZ" }}"#);
+    let datum = r#"ordinal: 3, datum: "IU.ANMO.00.BHZ", alone: false"#;
+    let suspect = format!(r#"Suspect {{ job: "noise", task: {task}, {datum} }}"#);
     let exit = format!(
         "killed: compute thread 1 has worked for 1 s on IU.ANMO.00.BHZ (job 'noise', {task}), its \
          limit is 1 s (--datum-timeout)"

@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use bson::{Document, doc};
-use mspass_core::{Datum, History, Life};
+use mspass_core::{Datum, ErrorLog, History, Life, Metadata, Severity, Tombstone};
 use mspass_io::db::{ReadOptions, Waveform, Waveforms};
 use mspass_io::store::Find;
 
 use super::partition::Part;
 use super::source::{Numbered, Query};
-use super::stage::{Bench, Emit, Run, StageFault, Task};
+use super::stage::{Bench, Emit, POISON, Run, StageFault, Task};
 
 /// Reads the documents of a part, one datum each, by their `_id`s.
 pub(super) fn read_documents<T: Waveform>(collection: String, query: Query, emit: Emit<T>) -> Run {
@@ -25,11 +25,14 @@ pub(super) fn read_documents<T: Waveform>(collection: String, query: Query, emit
         for read in waveforms.cursor::<T>(&find, &options)? {
             let mut datum = read?;
             let name = || format!("{} {}", datum.seed_id(), start_of(&datum));
-            task.enter(name, datum.npts(), bench);
+            let poison = task.enter(name, datum.npts(), bench);
             for key in PLACE_KEYS {
                 datum.metadata_mut().remove(key);
             }
             datum.metadata_mut().clear_modified();
+            if let Some(reason) = poison {
+                datum.kill(POISON, reason);
+            }
             go_on(datum, &emit, task, bench)?;
         }
         Ok(())
@@ -49,6 +52,19 @@ fn go_on<T: Datum>(
         _ => task.refuse(&datum.into_tombstone()),
     }
     task.settle(bench)
+}
+
+/// What is buried of a datum that was never made.
+pub(super) fn unseen<T: Datum>(
+    algorithm: &str,
+    reason: String,
+    metadata: Metadata,
+    history: History,
+) -> Tombstone {
+    let mut log = ErrorLog::default();
+    log.push(algorithm, Severity::Invalid, reason);
+    let (kind, life) = (T::KIND.to_owned(), Life::Dead);
+    Tombstone { kind, life, id: None, axis: None, npts: 0, metadata, log, history }
 }
 
 /// Keys that say where a document was, which say nothing of what is made of it.
@@ -79,7 +95,12 @@ pub(super) fn make_numbered<T: Datum>(
             return Err(StageFault::Broken("this part is of no numbered source".into()));
         };
         for number in from..to {
-            task.enter(|| format!("{name} {number}"), 0, bench);
+            if let Some(reason) = task.enter(|| format!("{name} {number}"), 0, bench) {
+                // Making it may be what breaks the process.
+                let history = History::of(input, number);
+                task.bury(&unseen::<T>(POISON, reason, Metadata::default(), history));
+                continue;
+            }
             let mut datum = make(number);
             if datum.history_mut().inputs.is_empty() {
                 *datum.history_mut() = History::of(input, number);

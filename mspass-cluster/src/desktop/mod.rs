@@ -3,6 +3,7 @@
 mod compile;
 mod database;
 mod follow;
+mod guard;
 mod options;
 pub(crate) mod replay;
 pub(crate) mod signals;
@@ -123,6 +124,10 @@ fn run_job(
     if let Some(id) = &options.replay {
         return replay::replay_one(options, Stage::new(workflow, &options.job), id);
     }
+    let _held = match guard::enter(&journal_path(&options.workdir, &options.job), options.fresh)? {
+        guard::Start::Job(held) => held,
+        guard::Start::Guard(code) => return Ok(code),
+    };
     let job = Job::begin(options, sample, draw)?;
     let open = OpenDatabase::open(&options.db, &job.workdir)?;
     let outcome = job.execute(workflow, &open);

@@ -275,9 +275,10 @@ fn a_datum_that_kills_alone_three_times_is_buried_and_its_task_is_done() {
     let [poison] = &lease.poison[..] else { panic!("{lease:?}") };
     assert_eq!(poison.datum, TaskDatum { ordinal: 3, name: "datum 3".into() });
     assert_eq!(poison.reason, "it broke the process of its worker (signal 6), 3 times");
-    // Buried unseen it cannot have killed: what it is noted for is held against its task.
-    for life in 2..=4 {
-        next.join(now, "other", life, load(1), &died(3, true));
+    // Late news of it says nothing new, and what kills without it is held against its task.
+    for life in 2..=7 {
+        let ordinal = if life < 5 { 3 } else { 0 };
+        next.join(now, "other", life, load(1), &died(ordinal, true));
     }
     let outputs: Vec<_> = std::iter::from_fn(|| next.poll_output()).collect();
     let Some(Output::SetAside(letter)) = outputs.last() else { panic!("{outputs:?}") };

@@ -135,9 +135,11 @@ pub(super) struct Blame {
 
 impl Blame {
     /// Holds it against the task that it broke a worker, or against the datum that did.
-    pub(super) fn add(&mut self, mut charge: Charge) {
-        // What is buried unseen cannot have done it.
-        charge.datum.take_if(|datum| self.poison.iter().any(|known| known.datum == *datum));
+    pub(super) fn add(&mut self, charge: Charge) {
+        // News of a lease that did not say so yet.
+        if self.poison.iter().any(|known| Some(&known.datum) == charge.datum.as_ref()) {
+            return;
+        }
         let (datum, reason) = (charge.datum.clone(), charge.reason.clone());
         self.charges.push(charge);
         let alike = self.charges.iter().filter(|charge| charge.alone && charge.datum == datum);

@@ -31,8 +31,8 @@ pub struct Suspect {
     pub job: String,
     /// The task.
     pub task: TaskKey,
-    /// The number of the datum in its task, counted from 1; 0 before the first, or where data are
-    /// not noted one by one.
+    /// The number of the datum in its task, counted from 1; 0 where none is in work, or where data
+    /// are not noted one by one.
     pub ordinal: u64,
     /// The datum, as people know it.
     pub datum: String,
@@ -219,7 +219,8 @@ impl Pen {
         self.slate.change(self.thread, |place| *place = Some(work));
     }
 
-    /// The thread goes on with another datum of its task, number `ordinal`.
+    /// The thread goes on with another datum of its task, number `ordinal`; 0 where it is only
+    /// passed by.
     pub fn datum(&self, ordinal: u64, name: impl FnOnce() -> String) {
         if !self.notes_data {
             return;

@@ -310,15 +310,17 @@ impl Task<'_> {
         self.begun += 1;
         self.output.tally.entered += 1;
         self.output.tally.samples_in += npts as u64;
-        if let Some(pen) = &bench.pen {
-            pen.datum(self.begun, &name);
-        }
-        let mut poison = bench.poison.iter();
         // The name too: what is read may have changed.
-        let known = poison.find(|known| {
+        let is_it = |known: &&Poison| {
             known.datum.ordinal == self.begun && known.datum.name == short(&name())
-        });
-        known.map(|known| known.reason.clone())
+        };
+        let poison = bench.poison.iter().find(is_it).map(|known| known.reason.clone());
+        if let Some(pen) = &bench.pen {
+            // What breaks the process after a datum that is buried is none that is known.
+            let ordinal = if poison.is_some() { 0 } else { self.begun };
+            pen.datum(ordinal, name);
+        }
+        poison
     }
 
     /// Stores what there is when it is much; gives what went wrong since the last time.

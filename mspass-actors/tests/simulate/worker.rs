@@ -222,7 +222,8 @@ impl World {
 
     /// A thread begins a task, and stands at one of its data when somebody looks.
     fn note(&mut self, worker: usize, lease: &Lease) {
-        let ordinal = self.dice.roll(DATA + 1);
+        let buried = |ordinal: &u64| lease.poison.iter().any(|one| one.datum.ordinal == *ordinal);
+        let ordinal = Some(self.dice.roll(DATA + 1)).filter(|n| !buried(n)).unwrap_or(0);
         let (job, task, alone) = ("test".into(), lease.key, lease.alone);
         let suspect = Suspect { job, task, ordinal, datum: format!("datum {ordinal}"), alone };
         self.workers[worker].slate.insert(lease.key, suspect);

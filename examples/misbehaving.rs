@@ -1,16 +1,17 @@
 //! What becomes of data whose steps misbehave.
 //!
 //! ```text
-//! cargo run --release --example misbehaving -- --error 1 --panic 2
-//! cargo run --release --example misbehaving -- --abort 7        # dies; run it again
-//! cargo run --release --example misbehaving -- --processes --workers 3 \
-//!     --error 1 --panic 2 --endless 3 --greedy 4 --abort 5 --memory-limit 1GB --datum-timeout 5
+//! cargo run --release --example misbehaving -- --error 06:00 --panic 06:10
+//! cargo run --release --example misbehaving -- --abort 06:40        # dies; run it again
+//! cargo run --release --example misbehaving -- --processes --workers 3 --error 06:00 \
+//!     --panic 06:10 --endless 06:20 --greedy 06:30 --abort 06:40 --memory-limit 1GB \
+//!     --datum-timeout 5
 //! ```
-//! Hours of noise are detrended and come to a step of our own, which does to some of them what
-//! nobody wants: the hours named for it, at the station named. An error or a panic costs the one
-//! datum. One that runs for ever, takes all memory, or ends the whole process takes its worker
-//! with it; it is tried again alone, and after the third time buried. Each lies in the cemetery
-//! with its reason, and all others are saved as if nothing had been.
+//! Five minutes of noise at a time are detrended and come to a step of our own, which does what
+//! nobody wants to those of one station that begin at the times named. An error or a panic costs
+//! the one datum. One that runs for ever, takes all memory, or ends the whole process takes its
+//! worker with it; it is tried again alone, and after the third time buried. Each lies in the
+//! cemetery with its reason, and all others are saved as if nothing had been.
 //!
 //! In one process there is nobody to end what runs for ever; after an abort the next start finds
 //! out which datum it was, and finishes the rest.
@@ -27,10 +28,10 @@ use mspass::process::{Detrend, Resample, members};
 use mspass::{ArchivePieces, Save, TimeSeries, Workflow};
 use serde::{Deserialize, Serialize};
 
+const PIECE_SECONDS: u32 = 300;
 /// Bytes that the greedy step takes, and those of each time that it takes some.
 const GREEDY_BYTES: usize = 100 << 30;
 const GREEDY_PIECE: usize = 32 << 20;
-const HOUR_SECONDS: f64 = 3600.0;
 
 /// Which data misbehave, and how.
 #[derive(Clone, Debug, Default, clap::Args, Serialize, Deserialize)]
@@ -39,45 +40,46 @@ struct Misdeeds {
     #[arg(long, value_name = "STATION", default_value = "UV06")]
     station: String,
 
-    /// Hours of the day, UTC, for which the step returns an error
-    #[arg(long, value_name = "HOUR", value_delimiter = ',')]
-    error: Vec<u32>,
+    /// Beginnings of data, UTC, for which the step returns an error
+    #[arg(long, value_name = "HH:MM", value_delimiter = ',')]
+    error: Vec<String>,
 
-    /// Hours for which it panics
-    #[arg(long, value_name = "HOUR", value_delimiter = ',')]
-    panic: Vec<u32>,
+    /// Beginnings of data for which it panics
+    #[arg(long, value_name = "HH:MM", value_delimiter = ',')]
+    panic: Vec<String>,
 
-    /// Hours for which it runs for ever
-    #[arg(long, value_name = "HOUR", value_delimiter = ',')]
-    endless: Vec<u32>,
+    /// Beginnings of data for which it runs for ever
+    #[arg(long, value_name = "HH:MM", value_delimiter = ',')]
+    endless: Vec<String>,
 
-    /// Hours for which it takes 100 GB of memory
-    #[arg(long, value_name = "HOUR", value_delimiter = ',')]
-    greedy: Vec<u32>,
+    /// Beginnings of data for which it takes 100 GB of memory
+    #[arg(long, value_name = "HH:MM", value_delimiter = ',')]
+    greedy: Vec<String>,
 
-    /// Hours for which it ends the process
-    #[arg(long, value_name = "HOUR", value_delimiter = ',')]
-    abort: Vec<u32>,
+    /// Beginnings of data for which it ends the process
+    #[arg(long, value_name = "HH:MM", value_delimiter = ',')]
+    abort: Vec<String>,
 
-    /// Group the hours by station, and let the station's group end the process
+    /// Group the data by station, and let the station's group end the process
     #[arg(long)]
     group_aborts: bool,
 }
 
 impl Misdeeds {
-    fn build(&self, pieces: ArchivePieces) -> Result<Workflow> {
+    fn build(&self, mut pieces: ArchivePieces) -> Result<Workflow> {
+        pieces.piece_seconds = PIECE_SECONDS;
         let misdeeds = self.clone();
-        let hours = Workflow::read(pieces)
+        let traces = Workflow::read(pieces)
             .map(Detrend::linear())
             .try_map("misbehave", move |trace| misdeeds.misbehave(trace));
         if !self.group_aborts {
-            return hours.map(Resample::to_hz(20.0)).save(Save::new());
+            return traces.map(Resample::to_hz(20.0)).save(Save::new());
         }
         let station = self.station.clone();
-        hours
+        traces
             .group_by(&["sta"])
             .map(members::<TimeSeries, _>(Resample::to_hz(20.0)))
-            .try_map("abort", move |group: Ensemble<TimeSeries>| {
+            .try_map("look at the group", move |group: Ensemble<TimeSeries>| {
                 if group.members.iter().any(|trace| trace.id.station() == station) {
                     std::process::abort();
                 }
@@ -87,15 +89,15 @@ impl Misdeeds {
     }
 
     fn misbehave(&self, trace: TimeSeries) -> std::result::Result<TimeSeries, String> {
-        let start = trace.axis.starttime().map_or(0.0, |time| time.seconds());
-        let hour = (start / HOUR_SECONDS) as u64 % 24;
-        let is = |hours: &[u32]| {
-            trace.id.station() == self.station && hours.iter().any(|one| u64::from(*one) == hour)
+        let start = trace.axis.starttime().map(|time| time.to_string()).unwrap_or_default();
+        let (_, time) = start.split_once('T').unwrap_or_default();
+        let is = |times: &[String]| {
+            trace.id.station() == self.station && times.iter().any(|one| time.starts_with(one))
         };
         if is(&self.error) {
-            return Err(format!("hour {hour} is not to our liking"));
+            return Err(format!("what begins at {start} is not to our liking"));
         }
-        assert!(!is(&self.panic), "hour {hour} was not expected");
+        assert!(!is(&self.panic), "what begins at {start} was not expected");
         if is(&self.endless) {
             loop {
                 std::thread::sleep(Duration::from_secs(1));

@@ -255,14 +255,7 @@ impl Foreman {
 
     /// A worker is there, and so much it can take; what an earlier incarnation held is leased anew.
     /// `death` is that of its process before this one.
-    pub fn join(
-        &mut self,
-        now: Instant,
-        name: &str,
-        incarnation: u64,
-        load: Load,
-        death: &Death,
-    ) {
+    pub fn join(&mut self, now: Instant, name: &str, incarnation: u64, load: Load, death: &Death) {
         if self.workers.get(name).is_some_and(|known| known.incarnation > incarnation) {
             return;
         }

@@ -8,7 +8,9 @@ use std::path::{Path, PathBuf};
 
 use bson::oid::ObjectId;
 use bson::{Document, doc};
-use mspass_core::{Datum, DocumentId, ErrorLog, Hertz, History, SeedId, Severity, TimeSeries, UtcTime};
+use mspass_core::{
+    Datum, DocumentId, ErrorLog, Hertz, History, SeedId, Severity, TimeSeries, UtcTime,
+};
 use mspass_io::db::collection::{ARCHIVE_FILE, WF_MINISEED};
 use mspass_io::db::id::to_document_id;
 use mspass_io::format::mseed::{MayPass, Records};

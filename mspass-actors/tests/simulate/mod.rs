@@ -185,7 +185,9 @@ impl World {
             let nature = match dice.roll(100) {
                 0 => Nature::Kills,
                 1 => Nature::Panics,
-                2 | 3 => Nature::Sound((0..1 + dice.roll(3)).map(|_| 1 + dice.roll(DATA)).collect()),
+                2 | 3 => {
+                    Nature::Sound((0..1 + dice.roll(3)).map(|_| 1 + dice.roll(DATA)).collect())
+                }
                 _ => Nature::Sound(BTreeSet::new()),
             };
             (partition(number).key(), nature)

@@ -3,8 +3,8 @@
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
-use mspass_actors::foreman::{Charge, DeadLetter};
 use mspass_actors::foreman::state::{Foreman, Output, Phase};
+use mspass_actors::foreman::{Charge, DeadLetter};
 use mspass_actors::workflow::partition::TaskKey;
 
 use super::{Event, ToForeman, ToWorker, World, bucket, partition};

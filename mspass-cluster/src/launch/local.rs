@@ -4,7 +4,6 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use mspass_actors::{Error, Result};
 use mspass_actors::db_proxy::{DbProxy, ProxyStore};
 use mspass_actors::foreman::ForemanActor;
 use mspass_actors::foreman::lease::JobSpec;
@@ -14,6 +13,7 @@ use mspass_actors::worker::memory::Budget;
 use mspass_actors::worker::slate::{Death, Slate};
 use mspass_actors::worker::{ToForeman, WorkerActor, WorkerOptions};
 use mspass_actors::workflow::stage::Stage;
+use mspass_actors::{Error, Result};
 use mspass_io::store::Database;
 
 use crate::process::last_exit;

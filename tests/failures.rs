@@ -8,12 +8,14 @@ use std::collections::BTreeMap;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
+use std::time::Duration;
 
 use bson::Document;
+use mspass::actors::worker::slate;
 use mspass::io::db::collection::{CEMETERY, HISTORY_OBJECT, WF_TIME_SERIES};
 use mspass::io::db::diff::{DiffOptions, diff};
 use mspass::{Database, Find};
-use program::{built, counts_of, embedded};
+use program::{built, counts_of, embedded, until};
 
 const EXAMPLE: &str = "examples/misbehaving";
 const STATIONS: u64 = 3;
@@ -141,6 +143,39 @@ fn a_group_that_breaks_its_process_is_buried_and_the_others_are_made() {
         assert_reasons(&embedded(workdir), &[("UV06", abort)]);
     }
     program::assert_equal(&embedded(&one), &embedded(&many));
+}
+
+#[test]
+fn who_guards_a_job_passes_signals_on_and_leaves_nobody_behind() {
+    let folder = tempfile::tempdir().unwrap();
+    let (undisturbed, work) = folders(folder.path());
+    let whole = whole(&undisturbed);
+    let abort = ["--abort", "06:00"];
+    assert_eq!(start(&work, &abort).signal(), Some(SIGABRT));
+    let lock = work.join("jobs/misbehaving.guarded");
+    let is_free = || std::fs::File::open(&lock).is_ok_and(|file| file.try_lock().is_ok());
+    for (signals, expected) in [(&["-KILL"][..], None), (&["-INT", "-INT"], Some(130))] {
+        // The culprit is found; then a datum takes for ever.
+        let mut guard = Command::new(built(EXAMPLE));
+        guard.arg("--workdir").arg(&work).args(abort).args(["--endless", "06:20", "--quiet"]);
+        let mut guard = guard.stdin(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        until(|| {
+            let noted = slate::suspects(&work.join("work/misbehaving-1.slate"));
+            let endless = noted.iter().any(|suspect| suspect.datum.contains("T06:20"));
+            if endless && !is_free() { Ok(()) } else { Err(format!("{noted:?}")) }
+        });
+        for &signal in signals {
+            let sent = Command::new("kill").args([signal, &guard.id().to_string()]).status();
+            assert!(sent.unwrap().success());
+            std::thread::sleep(Duration::from_millis(200));
+        }
+        assert_eq!(guard.wait().unwrap().code(), expected);
+        until(|| if is_free() { Ok(()) } else { Err("it is left behind".into()) });
+    }
+    let counts = counts_of(EXAMPLE, &work, &abort);
+    assert_eq!(counts["dead"], 1);
+    assert_reasons(&embedded(&work), &[("06:00", &["(signal 6), 3 times"])]);
+    assert_others_live(&work, &whole, 1);
 }
 
 #[test]

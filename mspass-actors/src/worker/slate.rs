@@ -332,7 +332,7 @@ mod tests {
         pen.begin("noise", TaskKey(2), true);
         pen.datum(3, || "the third".into());
         let alone = Suspect { alone: true, ..suspect(2, 3, "the third") };
-        assert_eq!(suspects(&path), [alone.clone()]);
+        assert_eq!(suspects(&path), std::slice::from_ref(&alone));
         // What is not the only one was not alone, whatever stands there.
         let two = Death::of(vec![alone.clone(), suspect(1, 0, "")], None);
         assert!(two.suspects.iter().all(|suspect| !suspect.alone));

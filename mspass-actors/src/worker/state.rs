@@ -337,7 +337,7 @@ mod tests {
         state.granted(vec![lease(1, 1), alone.clone(), lease(3, 1), lease(4, 1)]);
         assert_eq!(started(&mut state), [lease(1, 1)]);
         state.computed(vec![done(&lease(1, 1), 1)], true);
-        assert_eq!(started(&mut state), [alone.clone()]);
+        assert_eq!(started(&mut state), std::slice::from_ref(&alone));
         state.computed(vec![Finished { end: None, ..done(&alone, 1) }], true);
         assert_eq!(started(&mut state), [], "its output is not stored");
         state.stored(alone.token(), TaskEnd::Done(Box::default()));

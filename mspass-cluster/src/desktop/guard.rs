@@ -6,7 +6,7 @@
 use std::fs::{File, OpenOptions, TryLockError};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::Path;
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use mspass_actors::worker::slate;
@@ -14,6 +14,7 @@ use rustix::process::{Pid, Signal, getppid, kill_process};
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
 
+use super::program;
 use crate::error::{Error, Result};
 use crate::launch::slate_path;
 use crate::process::{LAST_EXIT, bind, own_program};
@@ -95,24 +96,28 @@ fn guard_job(runtime: &Runtime, slate: &Path) -> Result<u8> {
                     pass_on(&child, asked);
                 }
             };
-            let ended = end_of(status);
-            if let Some(code) = status.code().and_then(|code| u8::try_from(code).ok()) {
-                return Ok(code);
+            if stopped {
+                // Whoever asked it to end is to blame, not what was in work.
+                drop(std::fs::remove_file(slate));
             }
-            if stopped || slate::suspects(slate).is_empty() {
+            let number = match (status.code(), status.signal()) {
+                (Some(code), _) => return Ok(u8::try_from(code).unwrap_or(1)),
+                (None, number) => number.unwrap_or_default(),
+            };
+            if stopped {
+                return Ok(u8::try_from(128 + number).unwrap_or(1));
+            }
+            let ended = format!("signal {number}");
+            if slate::suspects(slate).is_empty() {
                 return Err(Error::Failed(format!("its process ended: {ended}")));
             }
-            tracing::warn!("the process of the job died over its data ({ended}): started again");
+            eprintln!("{}: the job died over its data ({ended}) and goes on", program());
             how = Some(ended);
         }
         Err(Error::Failed(format!(
             "its process died {STARTS_MAX} times over its data: the same command goes on"
         )))
     })
-}
-
-fn end_of(status: ExitStatus) -> String {
-    status.signal().map_or_else(|| status.to_string(), |number| format!("signal {number}"))
 }
 
 /// Starts this same program again, in the place of this one.

@@ -19,7 +19,6 @@
 mod either;
 
 use std::process::ExitCode;
-use std::time::Duration;
 
 use either::Example;
 use mspass::actors::Result;
@@ -100,7 +99,7 @@ impl Misdeeds {
         assert!(!is(&self.panic), "what begins at {start} was not expected");
         if is(&self.endless) {
             loop {
-                std::thread::sleep(Duration::from_secs(1));
+                std::thread::park();
             }
         }
         if is(&self.greedy) {

@@ -22,7 +22,7 @@ use mspass_actors::job::Driver;
 use mspass_actors::node::{Node, NodeOptions};
 use mspass_actors::runtime::Runtime;
 use mspass_actors::security::Secret;
-use mspass_actors::worker::slate::Slate;
+use mspass_actors::worker::slate::{Death, Slate};
 use mspass_actors::worker::{Runner, ToForeman, WorkerActor, WorkerOptions};
 use mspass_actors::workflow::partition::Partition;
 use mspass_actors::workflow::stage::{Bench, StageFault, TaskOutput};
@@ -88,7 +88,7 @@ fn work(told: &str) {
         folder: std::env::temp_dir(),
         budget: None,
     };
-    let slate = (Slate::in_memory(1), Vec::new());
+    let slate = (Slate::in_memory(1), Death::default());
     let foreman = foreman.unwrap().unwrap();
     let _worker =
         WorkerActor::start(&runtime, &options, &Arc::new(NoOp), &store, &foreman, slate).unwrap();

@@ -127,7 +127,7 @@ fn main() -> ExitCode {
                 grouped by station, stacked, drawn.",
         sample: "",
         build: Line::build,
-        draw,
+        draw: Some(draw),
     };
     example.run()
 }

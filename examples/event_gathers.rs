@@ -123,7 +123,7 @@ fn main() -> ExitCode {
                 components, rotate, align on P, cut, scale, save, stack over events, draw.",
         sample: "gathers/waveforms",
         build: Events::build,
-        draw,
+        draw: Some(draw),
     };
     example.run()
 }

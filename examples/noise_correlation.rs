@@ -141,7 +141,7 @@ fn main() -> ExitCode {
                 whiten, correlate every pair of channels, stack, draw.",
         sample: "sds",
         build: Noise::build,
-        draw,
+        draw: Some(draw),
     };
     example.run()
 }

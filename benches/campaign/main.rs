@@ -145,6 +145,8 @@ fn simulate(choice: &Choice) -> Result<Tally, String> {
                 whole.events += history.events;
                 whole.kills += history.kills;
                 whole.recalls += history.recalls;
+                whole.poison += history.poison;
+                whole.missing += history.missing;
             }
             Err(fault) => {
                 failed += 1;

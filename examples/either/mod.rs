@@ -26,8 +26,8 @@ pub(crate) struct Example<P> {
     pub(crate) sample: &'static str,
     /// Makes the workflow of its parameters.
     pub(crate) build: fn(&P, ArchivePieces) -> Result<Workflow>,
-    /// Draws what the job saved.
-    pub(crate) draw: Draw,
+    /// Draws what the job saved, where its report has no picture that says enough.
+    pub(crate) draw: Option<Draw>,
 }
 
 #[derive(Debug, Parser)]
@@ -66,7 +66,10 @@ impl<P: Args + Serialize + DeserializeOwned + 'static> Example<P> {
         let is_part = !options.cluster.role.is_empty() || options.worker_child.is_some();
         if !options.processes && !is_part {
             let build = |pieces| (self.build)(&options.own, pieces);
-            return desktop::run_and_draw(&options.desktop, &sample, self.draw, build);
+            return match self.draw {
+                Some(draw) => desktop::run_and_draw(&options.desktop, &sample, draw, build),
+                None => desktop::run(&options.desktop, &sample, build),
+            };
         }
         let program = ClusterProgram {
             desktop: options.desktop,
@@ -75,7 +78,10 @@ impl<P: Args + Serialize + DeserializeOwned + 'static> Example<P> {
             workflow: self.name.to_owned(),
             parameters: serde_json::to_string(&options.own).unwrap_or_default(),
         };
-        let workflows = Workflows::new().with(self.name, self.build).draw(self.name, self.draw);
+        let mut workflows = Workflows::new().with(self.name, self.build);
+        if let Some(draw) = self.draw {
+            workflows = workflows.draw(self.name, draw);
+        }
         cluster::run(&program, &sample, workflows)
     }
 

@@ -16,7 +16,7 @@ use mspass_actors::foreman::{ForemanActor, JobStatus, Outcome};
 use mspass_actors::job::Driver;
 use mspass_actors::mailbox::Address;
 use mspass_actors::runtime::Runtime;
-use mspass_actors::worker::slate::Slate;
+use mspass_actors::worker::slate::{Death, Slate};
 use mspass_actors::worker::{AwaitExhaustion, Runner, ToForeman, WorkerActor, WorkerOptions};
 use mspass_actors::workflow::partition::Partition;
 use mspass_actors::workflow::stage::{Bench, StageFault, TaskOutput};
@@ -86,7 +86,7 @@ impl Job {
             folder: std::env::temp_dir(),
             budget,
         };
-        let slate = (Slate::in_memory(1), Vec::new());
+        let slate = (Slate::in_memory(1), Death::default());
         let foreman = ToForeman::of(&self.foreman);
         WorkerActor::start(&self.runtime, &options, &self.work, &self.store, &foreman, slate)
             .unwrap()

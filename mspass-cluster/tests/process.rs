@@ -36,6 +36,8 @@ fn main() {
         ["eat", mib] => eat(mib.parse().unwrap()),
         ["family", pids, role] => family(pids.as_ref(), role),
         ["work", folder] => work(folder.as_ref()),
+        ["toil", folder] => toil(folder.as_ref()),
+        ["keep-toiling", folder] => keep_toiling(folder.as_ref()),
         ["keep", folder, limit] => keep(folder.as_ref(), limit.parse().unwrap()),
         _ => checks(&words),
     }
@@ -43,7 +45,7 @@ fn main() {
 
 fn checks(words: &[&str]) {
     let wanted = words.iter().find(|word| !word.starts_with('-'));
-    let all: [(&str, fn()); 11] = [
+    let all: [(&str, fn()); 12] = [
         ("a_killed_child_is_started_again_and_noted", a_killed_child_is_started_again_and_noted),
         ("a_child_that_fails_at_once_is_given_up", a_child_that_fails_at_once_is_given_up),
         ("work_done_and_bad_input_end_it", work_done_and_bad_input_end_it),
@@ -54,6 +56,7 @@ fn checks(words: &[&str]) {
         ("a_child_of_nobody_does_not_start", a_child_of_nobody_does_not_start),
         ("who_eats_too_much_is_killed", who_eats_too_much_is_killed),
         ("a_datum_that_takes_too_long_ends_its_worker", a_datum_that_takes_too_long),
+        ("a_worker_that_dies_over_its_data_stays", a_worker_that_dies_over_its_data_stays),
         ("a_worker_drains_and_then_is_killed", a_worker_drains_and_then_is_killed),
     ];
     for (name, check) in all {
@@ -99,9 +102,9 @@ fn spec(name: &str, words: &[&str]) -> ChildSpec {
 fn work(folder: &Path) -> ! {
     let (slate, before) = Slate::open(&folder.join("slate"), 2).unwrap();
     if before.is_empty() {
-        slate.pen(1).begin("noise", TaskKey(7));
-        slate.pen(1).datum("IU.ANMO.00.BHZ");
-        slate.pen(0).begin("noise", TaskKey(8));
+        slate.pen(1).begin("noise", TaskKey(7), false);
+        slate.pen(1).datum(3, || "IU.ANMO.00.BHZ".into());
+        slate.pen(0).begin("noise", TaskKey(8), false);
         slate.pen(0).end();
     } else {
         let text = format!("{before:?}\n{}\n", last_exit().unwrap());
@@ -109,6 +112,34 @@ fn work(folder: &Path) -> ! {
         fs::rename(folder.join("suspects.new"), folder.join("suspects")).unwrap();
     }
     wait_for_ever()
+}
+
+/// A worker whose data end it, five times.
+fn toil(folder: &Path) -> ! {
+    let (slate, before) = Slate::open(&folder.join("slate"), 1).unwrap();
+    let lives = folder.join("lives");
+    let text = fs::read_to_string(&lives).unwrap_or_default();
+    let how = last_exit().unwrap_or_default();
+    fs::write(&lives, format!("{text}{} {how}\n", before.len())).unwrap();
+    if text.lines().count() == 5 {
+        std::process::exit(0);
+    }
+    slate.pen(0).begin("noise", TaskKey(7), true);
+    std::process::abort();
+}
+
+/// Its parent, which gives a child up after two restarts.
+fn keep_toiling(folder: &Path) {
+    let pause_max = Duration::from_millis(1);
+    let restart = RestartLimits { restarts_max: 2, pause_max, ..RestartLimits::default() };
+    let child = ChildSpec { restart, ..spec("w", &["toil", folder.to_str().unwrap()]) };
+    let code = keep_worker(KeptWorker {
+        children: vec![(child, folder.join("slate"))],
+        datum_timeout: LONG,
+        grace: LONG,
+        pids: None,
+    });
+    std::process::exit(code.unwrap().into());
 }
 
 fn keep(folder: &Path, limit: u64) {
@@ -300,7 +331,8 @@ fn a_datum_that_takes_too_long() {
     let suspects: PathBuf = path.join("suspects");
     let text = until("nobody knows the suspects", || fs::read_to_string(&suspects).ok());
     let task = "task 00000000000000000000000000000007";
-    let suspect = format!(r#"Suspect {{ job: "noise", task: {task}, datum: "IU.ANMO.00.BHZ" }}"#);
+    let datum = r#"ordinal: 3, datum: "IU.ANMO.00.BHZ", alone: false"#;
+    let suspect = format!(r#"Suspect {{ job: "noise", task: {task}, {datum} }}"#);
     let exit = format!(
         "killed: compute thread 1 has worked for 1 s on IU.ANMO.00.BHZ (job 'noise', {task}), its \
          limit is 1 s (--datum-timeout)"
@@ -312,6 +344,15 @@ fn a_datum_that_takes_too_long() {
     keeper.kill().unwrap();
     keeper.wait().unwrap();
     until("it outlives its parent", || (!runs(known[1])).then_some(()));
+}
+
+fn a_worker_that_dies_over_its_data_stays() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    let mut keeper = start(&["keep-toiling", path.to_str().unwrap()]);
+    assert_eq!(keeper.wait().unwrap().code(), Some(0));
+    let lives = fs::read_to_string(path.join("lives")).unwrap();
+    assert_eq!(lives, format!("0 \n{}", "1 signal 6\n".repeat(5)));
 }
 
 fn a_worker_drains_and_then_is_killed() {

@@ -14,7 +14,7 @@ use super::messages::{
     SourceFailed, StageStatus, Tick, WorkerGone,
 };
 use super::state::{Foreman, Output, Phase};
-use super::task::DeadLetter;
+use super::task::{Charge, DeadLetter};
 use crate::clock;
 use crate::mailbox::{Address, Context, Handler, Mailbox, Reply, start};
 use crate::runtime::{Runtime, Waiter};
@@ -115,6 +115,16 @@ impl ForemanActor {
                         caller.send(Outcome::Done(Box::default()));
                     }
                 }
+                Output::Charged { key, charge } => {
+                    let datum = charge.datum.as_ref().map_or("no datum known", |datum| &datum.name);
+                    let Charge { worker, reason, alone, .. } = &*charge;
+                    tracing::warn!(worker, datum, alone, "{key:?} is charged: {reason}");
+                    self.write(Record::Charged { key, charge });
+                    // It is known before the task may break this process too.
+                    if let Err(error) = self.journal.flush() {
+                        self.state.fail(error.to_string());
+                    }
+                }
                 Output::SetAside(letter) => {
                     if let Some(caller) = self.callers.remove(&letter.key) {
                         caller.send(Outcome::SetAside(letter.reason().to_owned()));
@@ -204,6 +214,7 @@ impl ForemanActor {
                 totals.add(tally);
             }
             self.dead_letters.extend(offer.set_aside);
+            self.state.restore(offer.charges);
             self.state.offer(clock::now(), offer.partitions);
             self.state.offer_again(clock::now(), offer.again);
             if offer.last {
@@ -256,11 +267,11 @@ impl Handler<AskJob> for ForemanActor {
 
 impl Handler<Join> for ForemanActor {
     fn handle(&mut self, join: Join, reply: Reply<Join>, _: &Context<Self>) {
-        let Join { worker, incarnation, load, grants, recalls, lists, fetches, suspects } = join;
+        let Join { worker, incarnation, load, grants, recalls, lists, fetches, death } = join;
         let keeper = Keeper { worker: worker.clone(), lists, fetches };
         let known = Known { incarnation, grants: grants.clone(), recalls, keeper };
         self.workers.insert(worker.clone(), known);
-        self.state.join(clock::now(), &worker, incarnation, load, &suspects);
+        self.state.join(clock::now(), &worker, incarnation, load, &death);
         reply.send(());
         let gone = self.gone.clone();
         self.waiter.spawn(async move {

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::lease::{GRANT_MAX, Lease, WorkerName};
 use super::state::{Foreman, Output, Phase, Worker, lease_time};
-use super::task::{State, Task};
+use super::task::{Blame, State};
 
 /// Leases are asked back only where they would wait longer than this: twice the round trip of a
 /// slow network.
@@ -46,14 +46,17 @@ impl Foreman {
                 ready.pop_front();
                 continue;
             };
-            let Some((name, worker)) = choose(&mut self.workers, task) else { break };
+            let blame = self.blames.get(&key);
+            let Some((name, worker)) = choose(&mut self.workers, blame) else { break };
             ready.pop_front();
             worker.held.insert(key, 0);
             task.attempt += 1;
             let expiry = now + lease_time(worker.load);
             task.state = State::Leased { worker: name.clone(), expiry };
             let (attempt, epoch) = (task.attempt, self.epoch);
-            let lease = Lease { key, attempt, epoch, partition: task.partition.clone() };
+            let (partition, alone) = (task.partition.clone(), blame.is_some());
+            let poison = blame.map(|blame| blame.poison.clone()).unwrap_or_default();
+            let lease = Lease { key, attempt, epoch, partition, alone, poison };
             match grants.get_mut(name) {
                 Some(leases) => leases.push(lease),
                 None => drop(grants.insert(name.clone(), vec![lease])),
@@ -94,9 +97,9 @@ impl Foreman {
 /// The worker for a task: one that it has not broken yet, if there is one with room.
 fn choose<'a>(
     workers: &'a mut BTreeMap<WorkerName, Worker>,
-    task: &Task,
+    blame: Option<&Blame>,
 ) -> Option<(&'a WorkerName, &'a mut Worker)> {
-    let broken = |name: &str| task.charges.iter().any(|charge| charge.worker == name);
+    let broken = |name: &str| blame.is_some_and(|blame| blame.names(name));
     let with_room = workers.iter_mut().filter(|(_, worker)| worker.room() > 0);
     with_room.min_by_key(|(name, worker)| (broken(name), worker.wait_micros()))
 }

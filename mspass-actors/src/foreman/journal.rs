@@ -17,7 +17,7 @@ use bson::oid::ObjectId;
 use serde::{Deserialize, Serialize};
 
 use super::replay::{Replay, for_each_record};
-use super::task::DeadLetter;
+use super::task::{Charge, DeadLetter};
 use crate::error::{Error, Result};
 use crate::runtime::spawn_thread;
 use crate::workflow::partition::TaskKey;
@@ -63,6 +63,13 @@ pub enum Record {
         /// What it brought.
         #[serde(rename = "t", with = "packed")]
         tally: Box<Tally>,
+    },
+    /// A task was in work when its worker's process died.
+    Charged {
+        /// The task.
+        key: TaskKey,
+        /// What is held against it.
+        charge: Box<Charge>,
     },
     /// A task is set aside because it keeps breaking workers.
     SetAside(Box<DeadLetter>),
@@ -279,7 +286,7 @@ impl Writer {
 
 #[cfg(test)]
 mod tests {
-    use super::super::task::Charge;
+    use super::super::lease::TaskDatum;
     use super::*;
     use crate::workflow::partition::Partition;
 
@@ -349,23 +356,31 @@ mod tests {
         assert_eq!(replay.done.len(), 1);
     }
 
+    fn charge() -> Charge {
+        let (worker, reason) = ("w".into(), "it broke".into());
+        let datum = Some(TaskDatum { ordinal: 7, name: "a".into() });
+        Charge { worker, attempt: 3, reason, datum, alone: true }
+    }
+
     #[test]
     fn what_was_set_aside_is_so_until_it_is_queued_anew() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("test.journal");
         let letter = |number: u8| {
             let partition = Partition::whole(ObjectId::from_bytes([number; 12]), 1, 1);
-            let charge = Charge { worker: "w".into(), attempt: 3, reason: "it broke".into() };
-            let key = partition.key();
-            DeadLetter { key, partition, attempts: 3, charges: vec![charge] }
+            DeadLetter { key: partition.key(), partition, attempts: 3, charges: vec![charge()] }
         };
         let (journal, _) = Journal::open(&path, "test", "run").unwrap();
-        journal.append(Record::SetAside(Box::new(letter(1)))).unwrap();
-        journal.append(Record::SetAside(Box::new(letter(2)))).unwrap();
+        for number in [1, 2] {
+            let (key, charge) = (letter(number).key, Box::new(charge()));
+            journal.append(Record::Charged { key, charge }).unwrap();
+            journal.append(Record::SetAside(Box::new(letter(number)))).unwrap();
+        }
         journal.append(Record::Requeued(letter(1).key)).unwrap();
         drop(journal);
         let (_, replay) = Journal::open(&path, "test", "run").unwrap();
         assert_eq!(replay.set_aside.values().collect::<Vec<_>>(), [&letter(2)]);
+        assert_eq!(replay.charges, [(letter(2).key, charge())]);
     }
 
     #[test]

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::mailbox::{Mailbox, Message};
 use crate::worker::pieces::{FetchPiece, ListPieces};
+use crate::worker::slate::Death;
 use crate::workflow::partition::{Partition, TaskKey};
 use crate::workflow::tally::Tally;
 
@@ -22,6 +23,30 @@ pub struct Lease {
     pub epoch: u64,
     /// What to do it on.
     pub partition: Partition,
+    /// Whether nothing else is to be in work in the process meanwhile: it may break it.
+    #[serde(default)]
+    pub alone: bool,
+    /// Data of it that are buried unseen.
+    #[serde(default)]
+    pub poison: Vec<Poison>,
+}
+
+/// A datum within its task: the same each time that the task is done.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TaskDatum {
+    /// Its number, counted from 1.
+    pub ordinal: u64,
+    /// As people know it, as far as a slate keeps it.
+    pub name: String,
+}
+
+/// A datum that breaks every process that works on it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Poison {
+    /// The datum.
+    pub datum: TaskDatum,
+    /// What it did.
+    pub reason: String,
 }
 
 impl Lease {
@@ -145,8 +170,8 @@ pub struct Join {
     pub lists: Mailbox<ListPieces>,
     /// Where it gives them.
     pub fetches: Mailbox<FetchPiece>,
-    /// Tasks that were in work when the process before this one died.
-    pub suspects: Vec<TaskKey>,
+    /// How the process before this one died, and what was in work then.
+    pub death: Death,
 }
 
 /// A worker leaves in good order: nothing more is leased to it, and what it holds ends or is

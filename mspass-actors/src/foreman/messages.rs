@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::lease::WorkerName;
-use super::task::DeadLetter;
+use super::task::{Charge, DeadLetter};
 use crate::mailbox::Message;
 use crate::workflow::partition::{Partition, TaskKey};
 use crate::workflow::tally::Tally;
@@ -20,6 +20,8 @@ pub struct Offer {
     pub taken_over: Vec<Tally>,
     /// Tasks that an earlier run set aside.
     pub set_aside: Vec<DeadLetter>,
+    /// What it held against tasks; it comes before them.
+    pub charges: Vec<(TaskKey, Charge)>,
     /// Whether these are the last.
     pub last: bool,
 }

@@ -8,7 +8,7 @@ use bson::oid::ObjectId;
 use serde::Deserialize;
 
 use super::journal::{RECORD_BYTES_MAX, Record};
-use super::task::DeadLetter;
+use super::task::{Charge, DeadLetter};
 use crate::workflow::partition::TaskKey;
 use crate::workflow::tally::Tally;
 
@@ -21,6 +21,8 @@ pub struct Replay {
     pub done: DoneTasks,
     /// Tasks set aside and not queued anew.
     pub set_aside: HashMap<TaskKey, DeadLetter>,
+    /// What is held against tasks, those that are done among them: they may be done again.
+    pub charges: Vec<(TaskKey, Charge)>,
     /// The version of each origin that was read last.
     versions: HashMap<ObjectId, u64>,
 }
@@ -44,7 +46,11 @@ impl Replay {
                 self.set_aside.remove(&key);
             }
             Record::SetAside(letter) => drop(self.set_aside.insert(letter.key, *letter)),
-            Record::Requeued(key) => drop(self.set_aside.remove(&key)),
+            Record::Charged { key, charge } => self.charges.push((key, *charge)),
+            Record::Requeued(key) => {
+                self.set_aside.remove(&key);
+                self.charges.retain(|(charged, _)| *charged != key);
+            }
             Record::Header { .. } => {}
         }
     }

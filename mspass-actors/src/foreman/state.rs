@@ -5,11 +5,16 @@ use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::time::{Duration, Instant};
 
 use super::lease::{FailureClass, Lease, Load, TaskEnd, Token, WorkerName};
-use super::task::{DeadLetter, State, Task, Verdict};
+use super::task::{Blame, Charge, DeadLetter, State, Task, Verdict};
+use crate::worker::slate::Death;
 use crate::workflow::partition::{Partition, TaskKey};
 use crate::workflow::tally::Tally;
 
-pub use super::task::{BACKOFF_FIRST, CHARGES_MAX, MISSING_ATTEMPTS_MAX, TRANSIENT_ATTEMPTS_MAX};
+pub use super::lease::TaskDatum;
+pub use super::task::{
+    BACKOFF_FIRST, CHARGES_KEPT_MAX, CHARGES_MAX, MISSING_ATTEMPTS_MAX, POISON_MAX,
+    TRANSIENT_ATTEMPTS_MAX,
+};
 
 /// Tasks in memory at the same time, some 300 bytes each; the source waits when there are so many.
 pub const TASKS_MAX: usize = 1 << 16;
@@ -24,6 +29,11 @@ pub const WORKER_SILENCE_MAX: Duration = Duration::from_secs(15);
 /// Heartbeats in a row that may leave out a lease that the worker holds: it, or the word of its
 /// end, may be on its way.
 pub const UNNAMED_MAX: u32 = 3;
+/// Pause before a task is leased anew that was lost with its worker more than once: the slates of
+/// those that died say first whether it was to blame.
+pub const LOST_PAUSE: Duration = Duration::from_millis(500);
+/// Tasks that charges are kept against; those against more are forgotten.
+pub const BLAMED_MAX: usize = 1 << 16;
 /// How long a job may have work and no worker before it says that it is stalled.
 pub const STALL_GRACE: Duration = Duration::from_secs(60);
 
@@ -58,6 +68,13 @@ pub enum Output {
     MadeAgain {
         /// The task.
         key: TaskKey,
+    },
+    /// A task was in work when its worker's process died: journal it.
+    Charged {
+        /// The task.
+        key: TaskKey,
+        /// What is held against it.
+        charge: Box<Charge>,
     },
     /// A task is set aside because it keeps breaking workers.
     SetAside(Box<DeadLetter>),
@@ -115,6 +132,8 @@ pub struct Foreman {
     /// Stages of the workflow; all but the last make pieces.
     stages: u32,
     pub(super) tasks: HashMap<TaskKey, Task>,
+    /// What is held against tasks, known or not.
+    pub(super) blames: HashMap<TaskKey, Blame>,
     /// Tasks not done, by stage: none of a stage is leased while one before it is among them.
     waiting: BTreeMap<u32, usize>,
     pub(super) ready: BTreeMap<u32, VecDeque<TaskKey>>,
@@ -135,6 +154,7 @@ impl Foreman {
             workers: BTreeMap::new(),
             stages: stages.max(1),
             tasks: HashMap::new(),
+            blames: HashMap::new(),
             waiting: BTreeMap::new(),
             ready: BTreeMap::new(),
             kept: HashMap::new(),
@@ -234,15 +254,8 @@ impl Foreman {
     }
 
     /// A worker is there, and so much it can take; what an earlier incarnation held is leased anew.
-    /// `suspects` were in work when its process before this one died.
-    pub fn join(
-        &mut self,
-        now: Instant,
-        name: &str,
-        incarnation: u64,
-        load: Load,
-        suspects: &[TaskKey],
-    ) {
+    /// `death` is that of its process before this one.
+    pub fn join(&mut self, now: Instant, name: &str, incarnation: u64, load: Load, death: &Death) {
         if self.workers.get(name).is_some_and(|known| known.incarnation > incarnation) {
             return;
         }
@@ -250,7 +263,7 @@ impl Foreman {
             self.lose_pieces(name);
         }
         self.release(name);
-        self.suspect(name, suspects);
+        self.suspect(name, death);
         let (held, leaving, recalled) = (HashMap::new(), false, false);
         let worker = Worker { incarnation, load, held, heard: now, leaving, recalled };
         self.workers.insert(name.to_owned(), worker);
@@ -321,23 +334,65 @@ impl Foreman {
         self.workers.get(name).is_some_and(|known| known.incarnation == incarnation)
     }
 
-    /// These tasks were in work when the process of a worker died: each is charged with it.
-    fn suspect(&mut self, name: &str, keys: &[TaskKey]) {
-        for key in keys {
-            let Some(task) = self.tasks.get_mut(key) else { continue };
-            let verdict = task.charge(name, "its worker's process died with it in work".into());
-            // Whoever works on it now may still finish it.
-            let leased = matches!(task.state, State::Leased { .. });
-            if matches!(verdict, Verdict::SetAside) && !leased {
-                self.set_aside(*key);
+    /// What was in work when the process of a worker died is charged with it.
+    fn suspect(&mut self, name: &str, death: &Death) {
+        let how = death.how.as_deref().unwrap_or("nobody knows how");
+        for suspect in &death.suspects {
+            let key = suspect.task;
+            let ordinal = Some(suspect.ordinal).filter(|ordinal| *ordinal > 0);
+            let charge = Charge {
+                worker: name.to_owned(),
+                attempt: self.tasks.get(&key).map_or(0, |task| task.attempt),
+                reason: format!("it broke the process of its worker ({how})"),
+                datum: ordinal.map(|ordinal| TaskDatum { ordinal, name: suspect.datum.clone() }),
+                alone: suspect.alone,
+            };
+            let journaled = Box::new(charge.clone());
+            self.outputs.push_back(Output::Charged { key, charge: journaled });
+            let is_over = self.charge(key, charge);
+            let Some(task) = self.tasks.get_mut(&key) else { continue };
+            match task.state {
+                // Whoever works on it now may still finish it.
+                State::Leased { .. } => {}
+                _ if is_over => self.set_aside(key),
+                State::Ready => {}
+                State::Backoff { .. } => {
+                    task.state = State::Ready;
+                    let stage = task.partition.stage;
+                    self.queue_first(stage, key);
+                }
             }
         }
     }
 
-    /// A worker is gone; what it held is leased anew, at no charge to the tasks.
+    /// Holds it against a task that it broke a worker; whether it is to be set aside.
+    fn charge(&mut self, key: TaskKey, charge: Charge) -> bool {
+        if self.blames.len() >= BLAMED_MAX && !self.blames.contains_key(&key) {
+            return false;
+        }
+        let blame = self.blames.entry(key).or_default();
+        blame.add(charge);
+        blame.is_over()
+    }
+
+    /// What an earlier run held against tasks that are not offered yet.
+    pub fn restore(&mut self, charges: impl IntoIterator<Item = (TaskKey, Charge)>) {
+        for (key, charge) in charges {
+            self.charge(key, charge);
+        }
+    }
+
+    /// A worker is gone; what it held is leased anew, at no charge to the tasks. What is lost so
+    /// more than once waits a moment.
     pub fn worker_down(&mut self, now: Instant, name: &str) {
         self.lose_pieces(name);
-        self.release(name);
+        for key in self.release(name) {
+            let Some(task) = self.tasks.get_mut(&key) else { continue };
+            task.lost += 1;
+            if task.lost > 1 {
+                task.state = State::Backoff { until: now + LOST_PAUSE };
+            }
+        }
         if self.workers.remove(name).is_some() {
             self.assign(now);
         }
@@ -378,7 +433,11 @@ impl Foreman {
             let (key, stage) = (partition.key(), partition.stage);
             if !self.tasks.contains_key(&key) && !self.kept.contains_key(&key) {
                 self.insert(key, Task { counted, ..Task::new(partition, 0) });
-                self.queue_last(stage, key);
+                match self.blames.get(&key).map(Blame::is_over) {
+                    None => self.queue_last(stage, key),
+                    Some(false) => self.queue_first(stage, key),
+                    Some(true) => self.set_aside(key),
+                }
             }
         }
     }
@@ -388,8 +447,9 @@ impl Foreman {
         self.queue_anew(now, partition, 0);
     }
 
-    /// A task that was set aside is queued anew.
+    /// A task that was set aside is queued anew; nothing is held against it any more.
     pub fn requeue(&mut self, now: Instant, letter: DeadLetter) {
+        self.blames.remove(&letter.key);
         self.queue_anew(now, letter.partition, letter.attempts);
     }
 
@@ -461,13 +521,13 @@ impl Foreman {
                     let stage = task.partition.stage;
                     self.queue_first(stage, token.key);
                 }
-                TaskEnd::Failed { class, reason } => match task.failed(now, name, class, &reason) {
+                TaskEnd::Failed { class, reason } => match task.failed(now, class) {
                     Verdict::Again => {}
                     Verdict::JobFails => {
                         self.mendable = class == FailureClass::Mendable;
                         self.phase = Phase::Failed(reason);
                     }
-                    Verdict::SetAside => self.set_aside(token.key),
+                    Verdict::Charged => self.panicked(name, token, reason),
                 },
             }
         }
@@ -494,10 +554,19 @@ impl Foreman {
         });
     }
 
-    fn set_aside(&mut self, key: TaskKey) {
-        if let Some(task) = self.remove(key) {
-            self.outputs.push_back(Output::SetAside(Box::new(task.into_letter(key))));
+    /// A task panicked outside its steps, which nothing else can have caused.
+    fn panicked(&mut self, worker: &str, Token { key, attempt, .. }: Token, reason: String) {
+        let worker = worker.to_owned();
+        if self.charge(key, Charge { worker, attempt, reason, datum: None, alone: true }) {
+            self.set_aside(key);
         }
+    }
+
+    fn set_aside(&mut self, key: TaskKey) {
+        let Some(Task { partition, attempt: attempts, .. }) = self.remove(key) else { return };
+        let charges = self.blames.get(&key).map(|blame| blame.charges.clone()).unwrap_or_default();
+        let letter = DeadLetter { key, partition, attempts, charges };
+        self.outputs.push_back(Output::SetAside(Box::new(letter)));
     }
 
     /// Time passed: silent workers are down, expired leases and pauses end.
@@ -532,18 +601,19 @@ impl Foreman {
         self.assign(now);
     }
 
-    /// Makes everything that a worker held ready again.
-    fn release(&mut self, name: &str) {
-        let Some(worker) = self.workers.get_mut(name) else { return };
+    /// Makes everything that a worker held ready again, and gives it.
+    fn release(&mut self, name: &str) -> Vec<TaskKey> {
+        let Some(worker) = self.workers.get_mut(name) else { return Vec::new() };
         let mut held: Vec<TaskKey> = worker.held.drain().map(|(key, _)| key).collect();
         held.sort_unstable();
-        for key in held.into_iter().rev() {
+        for &key in held.iter().rev() {
             if let Some(task) = self.tasks.get_mut(&key) {
                 task.state = State::Ready;
                 let stage = task.partition.stage;
                 self.queue_first(stage, key);
             }
         }
+        held
     }
 
     fn settle(&mut self) {

@@ -4,15 +4,20 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
-use super::lease::{FailureClass, WorkerName};
+use super::lease::{FailureClass, Poison, TaskDatum, WorkerName};
 use crate::workflow::partition::{Partition, TaskKey};
 
 /// Attempts that a store or network may fail before the job ends.
 pub const TRANSIENT_ATTEMPTS_MAX: u32 = 5;
 /// Attempts that may find pieces of the stage before missing before the job ends.
 pub const MISSING_ATTEMPTS_MAX: u32 = 20;
-/// Times a task may break its worker before it is set aside.
+/// Times that a datum alone may break the process of its worker before it is poison, and a task
+/// its worker, where no datum is known, before it is set aside.
 pub const CHARGES_MAX: usize = 3;
+/// Data of a task that may be poison; with more it is set aside.
+pub const POISON_MAX: usize = 64;
+/// Charges that are kept against a task; with more it is set aside, for no datum of it is to blame.
+pub const CHARGES_KEPT_MAX: usize = 64;
 /// First pause before a task is tried again; doubled each time.
 pub const BACKOFF_FIRST: Duration = Duration::from_millis(100);
 
@@ -25,6 +30,12 @@ pub struct Charge {
     pub attempt: u32,
     /// What happened.
     pub reason: String,
+    /// The datum that was in work, where that is known.
+    #[serde(default)]
+    pub datum: Option<TaskDatum>,
+    /// Whether it can have been nothing else: nothing else was in work.
+    #[serde(default)]
+    pub alone: bool,
 }
 
 /// A task that is set aside because it keeps breaking workers. It can be queued anew.
@@ -36,7 +47,7 @@ pub struct DeadLetter {
     pub partition: Partition,
     /// How often it was leased.
     pub attempts: u32,
-    /// What it did, [`CHARGES_MAX`] times.
+    /// What it did.
     pub charges: Vec<Charge>,
 }
 
@@ -61,7 +72,8 @@ pub(super) struct Task {
     pub(super) attempt: u32,
     pub(super) transient_failures: u32,
     pub(super) missing: u32,
-    pub(super) charges: Vec<Charge>,
+    /// How often it was lost with its worker.
+    pub(super) lost: u32,
     /// Whether what it brings was counted before: it is done again for its pieces.
     pub(super) counted: bool,
 }
@@ -70,38 +82,25 @@ pub(super) struct Task {
 pub(super) enum Verdict {
     /// It is tried again.
     Again,
-    /// It is set aside.
-    SetAside,
+    /// It is charged.
+    Charged,
     /// The job ends.
     JobFails,
 }
 
 impl Task {
     pub(super) fn new(partition: Partition, attempt: u32) -> Self {
-        let (state, charges) = (State::Ready, Vec::new());
-        let (transient_failures, missing, counted) = (0, 0, false);
-        Self { partition, state, attempt, transient_failures, missing, charges, counted }
+        let (transient_failures, missing, lost, counted) = (0, 0, 0, false);
+        let state = State::Ready;
+        Self { partition, state, attempt, transient_failures, missing, lost, counted }
     }
 
     pub(super) fn is_leased_to(&self, name: &str) -> bool {
         matches!(&self.state, State::Leased { worker, .. } if worker == name)
     }
 
-    /// Holds it against the task that it broke a worker.
-    pub(super) fn charge(&mut self, worker: &str, reason: String) -> Verdict {
-        let attempt = self.attempt;
-        self.charges.push(Charge { worker: worker.to_owned(), attempt, reason });
-        if self.charges.len() >= CHARGES_MAX { Verdict::SetAside } else { Verdict::Again }
-    }
-
     /// What follows from a failure on a worker; one that is tried again pauses first.
-    pub(super) fn failed(
-        &mut self,
-        now: Instant,
-        worker: &str,
-        class: FailureClass,
-        reason: &str,
-    ) -> Verdict {
+    pub(super) fn failed(&mut self, now: Instant, class: FailureClass) -> Verdict {
         let (verdict, pause) = match class {
             FailureClass::Permanent => (Verdict::JobFails, BACKOFF_FIRST),
             FailureClass::Transient | FailureClass::Mendable => {
@@ -117,14 +116,53 @@ impl Task {
                 let verdict = if over { Verdict::JobFails } else { Verdict::Again };
                 (verdict, BACKOFF_FIRST * 2_u32.pow(self.missing.min(TRANSIENT_ATTEMPTS_MAX)))
             }
-            FailureClass::Panic => (self.charge(worker, reason.to_owned()), BACKOFF_FIRST),
+            FailureClass::Panic => (Verdict::Charged, BACKOFF_FIRST),
         };
         self.state = State::Backoff { until: now + pause };
         verdict
     }
+}
 
-    pub(super) fn into_letter(self, key: TaskKey) -> DeadLetter {
-        let Self { partition, attempt, charges, .. } = self;
-        DeadLetter { key, partition, attempts: attempt, charges }
+/// What is held against a task. It outlives the task: one may be charged before it is offered, and
+/// be done again after it was done.
+#[derive(Debug, Default)]
+pub(super) struct Blame {
+    pub(super) charges: Vec<Charge>,
+    pub(super) poison: Vec<Poison>,
+    /// Whether it is to be set aside.
+    is_over: bool,
+}
+
+impl Blame {
+    /// Holds it against the task that it broke a worker, or against the datum that did.
+    pub(super) fn add(&mut self, charge: Charge) {
+        // News of a lease that did not say so yet.
+        if self.poison.iter().any(|known| Some(&known.datum) == charge.datum.as_ref()) {
+            return;
+        }
+        let (datum, reason) = (charge.datum.clone(), charge.reason.clone());
+        self.charges.push(charge);
+        let alike = self.charges.iter().filter(|charge| charge.alone && charge.datum == datum);
+        if alike.count() >= CHARGES_MAX {
+            match datum {
+                Some(datum) if self.poison.len() < POISON_MAX => {
+                    self.charges.retain(|charge| charge.datum.as_ref() != Some(&datum));
+                    let reason = format!("{reason}, {CHARGES_MAX} times");
+                    self.poison.push(Poison { datum, reason });
+                }
+                _ => self.is_over = true,
+            }
+        }
+        self.is_over |= self.charges.len() > CHARGES_KEPT_MAX;
+    }
+
+    /// Whether the task is to be set aside.
+    pub(super) fn is_over(&self) -> bool {
+        self.is_over
+    }
+
+    /// Whether it broke this worker.
+    pub(super) fn names(&self, worker: &str) -> bool {
+        self.charges.iter().any(|charge| charge.worker == worker)
     }
 }

@@ -26,7 +26,8 @@ impl Planner<'_> {
     /// Offers everything that is left to do, and says that it is all.
     pub(super) fn plan(&self, progress: &Progress) -> Result<()> {
         let last = self.stage.workflow().stage_count().saturating_sub(1);
-        let mut offers = Offers { planner: self, progress, offer: Offer::default() };
+        let offer = Offer { charges: progress.replay.charges.clone(), ..Offer::default() };
+        let mut offers = Offers { planner: self, progress, offer };
         // Buckets are named by all that goes into them.
         let inputs = if last > 0 { self.sum_of_inputs()? } else { 0 };
         let buckets = |stage| self.buckets(stage, inputs);

@@ -14,7 +14,7 @@ use super::memory::{MemoryAdvice, MemoryWatch, resident_bytes};
 use super::pieces::{
     FetchPiece, ListPieces, Others, PieceAccess, PieceKeeper, PieceOptions, PieceServer,
 };
-use super::slate::{Slate, Suspect};
+use super::slate::{Death, Slate, short};
 use super::state::{Action, Finished, WorkerState};
 use crate::clock;
 use crate::db_proxy::ProxyStore;
@@ -162,7 +162,8 @@ pub struct WorkerActor {
     pieces: (Mailbox<ListPieces>, Mailbox<FetchPiece>),
     reports: Reports,
     threads: SyncSender<Vec<Lease>>,
-    suspects: Vec<Suspect>,
+    /// How the process before this one died, until the foreman is told.
+    death: Death,
     /// Those who wait until it has left.
     withdrawing: Vec<Reply<Withdraw>>,
     /// Those who wait until its process takes too much memory.
@@ -178,19 +179,20 @@ impl fmt::Debug for WorkerActor {
 impl WorkerActor {
     /// Starts a worker with its compute threads and lets it join the foreman.
     ///
-    /// What its threads work on stands on the slate; `suspects` stood there when the process before
-    /// this one died.
+    /// What its threads work on stands on the slate; what stood there when the process before this
+    /// one died is told to the foreman.
     pub fn start(
         runtime: &Runtime,
         options: &WorkerOptions,
         runner: &Arc<impl Runner>,
         store: &ProxyStore,
         foreman: &ToForeman,
-        (slate, suspects): (Arc<Slate>, Vec<Suspect>),
+        (slate, mut death): (Arc<Slate>, Death),
     ) -> Result<Address<Self>> {
         let (options, runner) = (options.clone(), Arc::clone(runner));
         let (store, foreman) = (store.clone(), foreman.clone());
         let waiter = runtime.waiter();
+        death.suspects.retain(|suspect| suspect.job == short(runner.job()));
         let incarnation = u64::try_from(clock::utc_now().nanos()).unwrap_or(0);
         let to_coordinator = Arc::new(OnceLock::new());
         let keeper = Arc::new(PieceKeeper::start(&PieceOptions {
@@ -224,7 +226,7 @@ impl WorkerActor {
                 pieces: served.clone(),
                 reports: reports.clone(),
                 threads: threads.clone(),
-                suspects: suspects.clone(),
+                death: death.clone(),
                 withdrawing: Vec::new(),
                 exhausted: VecDeque::new(),
             }
@@ -346,11 +348,9 @@ impl Handler<Rejoin> for WorkerActor {
         let joins = self.foreman.joins.clone();
         let (grants, recalls) = (context.address().mailbox(), context.address().mailbox());
         let (lists, fetches) = self.pieces.clone();
-        let suspects = std::mem::take(&mut self.suspects);
-        let suspects = suspects.into_iter().map(|suspect| suspect.task).collect();
+        let death = std::mem::take(&mut self.death);
         self.reports.waiter.spawn(async move {
-            let join =
-                Join { worker, incarnation, load, grants, recalls, lists, fetches, suspects };
+            let join = Join { worker, incarnation, load, grants, recalls, lists, fetches, death };
             let _ = joins.ask(join, FOREMAN_DEADLINE).await;
         });
     }

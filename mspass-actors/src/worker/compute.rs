@@ -10,7 +10,7 @@ use mspass_core::process::runner::panic_text;
 
 use super::actor::{Computed, Stored};
 use super::pieces::PieceAccess;
-use super::slate::{Pen, Slate};
+use super::slate::Slate;
 use super::state::Finished;
 use crate::clock;
 use crate::db_proxy::ProxyStore;
@@ -77,9 +77,8 @@ pub(super) fn start(
         let new_bench = move || {
             Bench::new(database.clone()).noting_on(pen.clone()).with_pieces(access.clone(), bytes)
         };
-        let pen = slate.pen(number);
         spawn_thread(&format!("compute-{number}"), move || {
-            work(&queue, &*runner, &new_bench, &pen, &reports);
+            work(&queue, &*runner, &new_bench, &reports);
         })?;
     }
     Ok(leases)
@@ -89,7 +88,6 @@ fn work(
     queue: &Mutex<Receiver<Vec<Lease>>>,
     runner: &impl Runner,
     new_bench: &impl Fn() -> Bench,
-    pen: &Pen,
     reports: &OnceLock<Reports>,
 ) {
     let mut bench = new_bench();
@@ -98,15 +96,14 @@ fn work(
         let (Ok(leases), Some(reports)) = (leases, reports.get()) else { return };
         let mut chunk = Chunk::begin(reports);
         for lease in leases {
-            pen.begin(runner.job(), lease.key);
-            bench.epoch = lease.epoch;
+            bench.begin(runner.job(), &lease);
             let run = catch_unwind(AssertUnwindSafe(|| runner.run(&lease.partition, &mut bench)));
+            bench.end();
             let result = run.unwrap_or_else(|panic| {
                 bench = new_bench();
                 let text = panic_text(panic.as_ref());
                 Err(StageFault::Broken(format!("the task panicked outside its steps: {text}")))
             });
-            pen.end();
             chunk.add(lease.token(), result);
         }
         chunk.tell(true);

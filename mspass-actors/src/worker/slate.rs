@@ -31,8 +31,31 @@ pub struct Suspect {
     pub job: String,
     /// The task.
     pub task: TaskKey,
-    /// The datum, as people know it; empty before the first.
+    /// The number of the datum in its task, counted from 1; 0 where none is in work, or where data
+    /// are not noted one by one.
+    pub ordinal: u64,
+    /// The datum, as people know it.
     pub datum: String,
+    /// Whether nothing else was in work in the process.
+    pub alone: bool,
+}
+
+/// How the process before this one died, as far as that is known.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Death {
+    /// What was in work then; nothing where there was no process, or it ended in order.
+    pub suspects: Vec<Suspect>,
+    /// How it ended.
+    pub how: Option<String>,
+}
+
+impl Death {
+    /// A death with these in work. One of several was not alone, whatever stands there.
+    pub fn of(mut suspects: Vec<Suspect>, how: Option<String>) -> Self {
+        let one = suspects.len() == 1;
+        suspects.iter_mut().for_each(|suspect| suspect.alone &= one);
+        Self { suspects, how }
+    }
 }
 
 /// One place of a slate.
@@ -50,13 +73,15 @@ pub struct Place {
 #[derive(Debug)]
 pub struct Slate {
     file: Option<File>,
+    /// Whether each datum is noted; else only those of tasks that run alone.
+    each: bool,
     places: Vec<Mutex<Place>>,
 }
 
 impl Slate {
     /// A slate in memory only.
     pub fn in_memory(threads: usize) -> Arc<Self> {
-        Arc::new(Self::new(None, threads))
+        Arc::new(Self::new(None, threads, true))
     }
 
     /// A slate in the file at `path`, and what stood in it: what was in work when the process
@@ -65,24 +90,41 @@ impl Slate {
     /// # Errors
     /// When the file cannot be read or written.
     pub fn open(path: &Path, threads: usize) -> std::io::Result<(Arc<Self>, Vec<Suspect>)> {
-        let before = read(path).into_iter().filter_map(|place| place.work).collect();
+        Self::open_file(path, threads, true)
+    }
+
+    /// The same for a process that nobody watches: which datum of a task was in work is found when
+    /// the task is done again alone, so only then are data noted one by one.
+    ///
+    /// # Errors
+    /// When the file cannot be read or written.
+    pub fn of_tasks(path: &Path, threads: usize) -> std::io::Result<(Arc<Self>, Vec<Suspect>)> {
+        Self::open_file(path, threads, false)
+    }
+
+    fn open_file(
+        path: &Path,
+        threads: usize,
+        each: bool,
+    ) -> std::io::Result<(Arc<Self>, Vec<Suspect>)> {
+        let before = suspects(path);
         if let Some(folder) = path.parent() {
             fs::create_dir_all(folder)?;
         }
         let file =
             OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;
         file.set_len(0)?;
-        Ok((Arc::new(Self::new(Some(file), threads)), before))
+        Ok((Arc::new(Self::new(Some(file), threads, each)), before))
     }
 
-    fn new(file: Option<File>, threads: usize) -> Self {
+    fn new(file: Option<File>, threads: usize, each: bool) -> Self {
         let place = |thread| Mutex::new(Place { thread, sequence: 0, work: None });
-        Self { file, places: (0..threads.min(PLACES_MAX)).map(place).collect() }
+        Self { file, each, places: (0..threads.min(PLACES_MAX)).map(place).collect() }
     }
 
     /// The pen of one thread.
     pub fn pen(self: &Arc<Self>, thread: usize) -> Pen {
-        Pen { slate: Arc::clone(self), thread }
+        Pen { slate: Arc::clone(self), thread, notes_data: self.each }
     }
 
     /// What all threads work on just now.
@@ -108,8 +150,8 @@ fn lock(place: &Mutex<Place>) -> std::sync::MutexGuard<'_, Place> {
     place.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The first bytes of a name, whole characters.
-fn short(name: &str) -> String {
+/// The first bytes of a name, whole characters: what a slate keeps of it.
+pub(crate) fn short(name: &str) -> String {
     name.get(..name.floor_char_boundary(NAME_BYTES_MAX)).unwrap_or_default().to_owned()
 }
 
@@ -156,25 +198,36 @@ pub fn read(path: &Path) -> Vec<Place> {
     places
 }
 
+/// What stands on the slate of a process that died: what was in work then.
+pub fn suspects(path: &Path) -> Vec<Suspect> {
+    read(path).into_iter().filter_map(|place| place.work).collect()
+}
+
 /// One thread's way to write on a slate.
 #[derive(Clone, Debug)]
 pub struct Pen {
     slate: Arc<Slate>,
     thread: usize,
+    notes_data: bool,
 }
 
 impl Pen {
-    /// The thread begins a task.
-    pub fn begin(&self, job: &str, task: TaskKey) {
-        let work = Suspect { job: short(job), task, datum: String::new() };
+    /// The thread begins a task, `alone` when nothing else is in work in the process.
+    pub fn begin(&mut self, job: &str, task: TaskKey, alone: bool) {
+        self.notes_data = self.slate.each || alone;
+        let work = Suspect { job: short(job), task, ordinal: 0, datum: String::new(), alone };
         self.slate.change(self.thread, |place| *place = Some(work));
     }
 
-    /// The thread goes on with another datum of its task.
-    pub fn datum(&self, name: &str) {
+    /// The thread goes on with another datum of its task, number `ordinal`; 0 where it is only
+    /// passed by.
+    pub fn datum(&self, ordinal: u64, name: impl FnOnce() -> String) {
+        if !self.notes_data {
+            return;
+        }
         self.slate.change(self.thread, |place| {
             if let Some(work) = place {
-                work.datum = short(name);
+                (work.ordinal, work.datum) = (ordinal, short(&name()));
             }
         });
     }
@@ -198,7 +251,7 @@ pub struct Stuck {
 
 impl std::fmt::Display for Stuck {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Suspect { job, task, datum } = &self.work;
+        let Suspect { job, task, datum, .. } = &self.work;
         let (thread, seconds) = (self.thread, self.quiet.as_secs());
         let datum = if datum.is_empty() { "its first datum" } else { datum };
         write!(
@@ -244,8 +297,9 @@ mod tests {
 
     use super::*;
 
-    fn suspect(task: u128, datum: &str) -> Suspect {
-        Suspect { job: "noise".into(), task: TaskKey(task), datum: datum.into() }
+    fn suspect(task: u128, ordinal: u64, datum: &str) -> Suspect {
+        let (job, task, datum) = ("noise".into(), TaskKey(task), datum.into());
+        Suspect { job, task, ordinal, datum, alone: false }
     }
 
     #[test]
@@ -254,16 +308,35 @@ mod tests {
         let path = folder.path().join("deep/slate");
         let (slate, before) = Slate::open(&path, 3).unwrap();
         assert_eq!(before, []);
-        slate.pen(0).begin("noise", TaskKey(1));
-        slate.pen(0).datum("IU.ANMO.00.BHZ");
-        slate.pen(1).begin("noise", TaskKey(2));
+        slate.pen(0).begin("noise", TaskKey(1), false);
+        slate.pen(0).datum(1, || "IU.ANMO.00.BHZ".into());
+        slate.pen(1).begin("noise", TaskKey(2), false);
         slate.pen(1).end();
-        slate.pen(2).begin("noise", TaskKey(3));
+        slate.pen(2).begin("noise", TaskKey(3), false);
         assert_eq!(read(&path), slate.places());
         drop(slate);
         let (_, before) = Slate::open(&path, 1).unwrap();
-        assert_eq!(before, [suspect(1, "IU.ANMO.00.BHZ"), suspect(3, "")]);
+        assert_eq!(before, [suspect(1, 1, "IU.ANMO.00.BHZ"), suspect(3, 0, "")]);
         assert_eq!(Slate::open(&path, 1).unwrap().1, []);
+    }
+
+    #[test]
+    fn where_nobody_watches_only_data_of_a_task_alone_are_noted() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("slate");
+        let (slate, _) = Slate::of_tasks(&path, 1).unwrap();
+        let mut pen = slate.pen(0);
+        pen.begin("noise", TaskKey(1), false);
+        pen.datum(1, || unreachable!("its name is not made"));
+        assert_eq!(suspects(&path), [suspect(1, 0, "")]);
+        pen.begin("noise", TaskKey(2), true);
+        pen.datum(3, || "the third".into());
+        let alone = Suspect { alone: true, ..suspect(2, 3, "the third") };
+        assert_eq!(suspects(&path), std::slice::from_ref(&alone));
+        // What is not the only one was not alone, whatever stands there.
+        let two = Death::of(vec![alone.clone(), suspect(1, 0, "")], None);
+        assert!(two.suspects.iter().all(|suspect| !suspect.alone));
+        assert!(Death::of(vec![alone], None).suspects[0].alone);
     }
 
     #[test]
@@ -271,12 +344,12 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("slate");
         let (slate, _) = Slate::open(&path, 1).unwrap();
-        slate.pen(0).begin(&"é".repeat(4000), TaskKey(u128::MAX));
-        slate.pen(0).datum(&"x".repeat(4000));
+        slate.pen(0).begin(&"é".repeat(4000), TaskKey(u128::MAX), true);
+        slate.pen(0).datum(u64::MAX, || "x".repeat(4000));
         let work = read(&path)[0].work.clone().unwrap();
         assert_eq!((work.job.len(), work.datum.len()), (180, 180));
         // A thread beyond the slate writes nothing.
-        slate.pen(7).begin("noise", TaskKey(1));
+        slate.pen(7).begin("noise", TaskKey(1), false);
         assert_eq!(read(&path).len(), 1);
     }
 
@@ -285,12 +358,12 @@ mod tests {
         let (slate, mut watch) = (Slate::in_memory(2), SlateWatch::default());
         let (start, timeout) = (Instant::now(), Duration::from_secs(10));
         let at = |seconds| start + Duration::from_secs(seconds);
-        let (slow, quick) = (slate.pen(0), slate.pen(1));
-        slow.begin("noise", TaskKey(7));
-        slow.datum("IU.ANMO.00.BHZ");
-        quick.begin("noise", TaskKey(8));
+        let (mut slow, mut quick) = (slate.pen(0), slate.pen(1));
+        slow.begin("noise", TaskKey(7), false);
+        slow.datum(1, || "IU.ANMO.00.BHZ".into());
+        quick.begin("noise", TaskKey(8), false);
         assert_eq!(watch.look(at(0), slate.places(), timeout), []);
-        quick.datum("IU.ANMO.00.BHN");
+        quick.datum(1, || "IU.ANMO.00.BHN".into());
         assert_eq!(watch.look(at(9), slate.places(), timeout), []);
         let stuck = watch.look(at(12), slate.places(), timeout);
         let text: Vec<_> = stuck.iter().map(ToString::to_string).collect();
@@ -298,7 +371,7 @@ mod tests {
         let expected =
             format!("compute thread 0 has worked for 12 s on IU.ANMO.00.BHZ (job 'noise', {task})");
         assert_eq!(text, [expected]);
-        slow.datum("the next");
+        slow.datum(2, || "the next".into());
         quick.end();
         assert_eq!(watch.look(at(60), slate.places(), timeout), []);
     }
@@ -314,7 +387,7 @@ mod tests {
 
         #[test]
         fn a_torn_place_is_left_out(at in 0usize..PLACE_BYTES, flip in 1u8..) {
-            let place = Place { thread: 0, sequence: 5, work: Some(suspect(9, "a")) };
+            let place = Place { thread: 0, sequence: 5, work: Some(suspect(9, 1, "a")) };
             let mut bytes = encode(&place);
             prop_assert_eq!(decode(0, &bytes), Some(place));
             bytes[at] ^= flip;

@@ -54,6 +54,8 @@ pub struct WorkerState {
     waiting: VecDeque<Lease>,
     /// Bytes that each task started and not yet stored takes.
     running: HashMap<TaskKey, (Token, u64)>,
+    /// The one among them beside which nothing else is started.
+    alone: Option<TaskKey>,
     /// Those among them that the foreman does not count: leased before it knew us.
     orphans: HashSet<TaskKey>,
     idle_threads: usize,
@@ -74,6 +76,7 @@ impl WorkerState {
             memory_bytes_max,
             waiting: VecDeque::new(),
             running: HashMap::new(),
+            alone: None,
             orphans: HashSet::new(),
             idle_threads: slots,
             task_micros: None,
@@ -191,6 +194,7 @@ impl WorkerState {
     pub fn stored(&mut self, token: Token, end: TaskEnd) {
         if self.running.get(&token.key).is_some_and(|(running, _)| *running == token) {
             self.running.remove(&token.key);
+            self.alone.take_if(|key| *key == token.key);
         }
         self.orphans.remove(&token.key);
         self.unreported.push_back((token, end));
@@ -220,6 +224,7 @@ impl WorkerState {
         self.idle_threads = 0;
         for lease in leases.into_iter().rev() {
             self.running.remove(&lease.key);
+            self.alone.take_if(|key| *key == lease.key);
             self.waiting.push_front(lease);
         }
     }
@@ -229,6 +234,7 @@ impl WorkerState {
         // Of memory that no task holds none comes back by waiting: then one goes on alone.
         let paused = self.advice >= MemoryAdvice::Pause;
         if self.leaving
+            || self.alone.is_some()
             || self.advice >= MemoryAdvice::Restart
             || paused && !self.running.is_empty()
         {
@@ -248,9 +254,19 @@ impl WorkerState {
                 if used > 0 && used + predicted > self.memory_bytes_max {
                     break;
                 }
+                // What comes behind it waits too, or it would never be its turn.
+                if lease.alone && !self.running.is_empty() {
+                    break;
+                }
                 let Some(lease) = self.waiting.pop_front() else { break };
                 self.running.insert(lease.key, (lease.token(), predicted));
                 used += predicted;
+                if lease.alone {
+                    self.alone = Some(lease.key);
+                    self.idle_threads -= 1;
+                    self.starts.push_back(vec![lease]);
+                    return;
+                }
                 chunk.push(lease);
             }
             if chunk.is_empty() {
@@ -284,7 +300,8 @@ mod tests {
 
     fn lease(number: u8, bytes: u64) -> Lease {
         let partition = Partition::whole(ObjectId::from_bytes([number; 12]), 1, bytes);
-        Lease { key: partition.key(), attempt: 1, epoch: 1, partition }
+        let (key, poison) = (partition.key(), Vec::new());
+        Lease { key, attempt: 1, epoch: 1, partition, alone: false, poison }
     }
 
     fn started(state: &mut WorkerState) -> Vec<Lease> {
@@ -311,6 +328,20 @@ mod tests {
         let mut state = WorkerState::new(2, 1);
         state.granted(vec![lease(1, 60), lease(2, 60)]);
         assert_eq!(started(&mut state).len(), 1);
+    }
+
+    #[test]
+    fn what_is_to_be_alone_waits_for_all_and_all_wait_for_it() {
+        let mut state = WorkerState::new(3, u64::MAX);
+        let alone = Lease { alone: true, ..lease(2, 1) };
+        state.granted(vec![lease(1, 1), alone.clone(), lease(3, 1), lease(4, 1)]);
+        assert_eq!(started(&mut state), [lease(1, 1)]);
+        state.computed(vec![done(&lease(1, 1), 1)], true);
+        assert_eq!(started(&mut state), std::slice::from_ref(&alone));
+        state.computed(vec![Finished { end: None, ..done(&alone, 1) }], true);
+        assert_eq!(started(&mut state), [], "its output is not stored");
+        state.stored(alone.token(), TaskEnd::Done(Box::default()));
+        assert_eq!(started(&mut state), [lease(3, 1), lease(4, 1)]);
     }
 
     #[test]

@@ -8,7 +8,9 @@ use std::path::{Path, PathBuf};
 
 use bson::oid::ObjectId;
 use bson::{Document, doc};
-use mspass_core::{DocumentId, ErrorLog, Hertz, History, SeedId, Severity, TimeSeries, UtcTime};
+use mspass_core::{
+    Datum, DocumentId, ErrorLog, Hertz, History, SeedId, Severity, TimeSeries, UtcTime,
+};
 use mspass_io::db::collection::{ARCHIVE_FILE, WF_MINISEED};
 use mspass_io::db::id::to_document_id;
 use mspass_io::format::mseed::{MayPass, Records};
@@ -16,7 +18,7 @@ use mspass_io::store::Find;
 
 use super::partition::{Part, Partition};
 use super::pieces::PieceGrid;
-use super::stage::{Bench, Emit, StageFault, Task};
+use super::stage::{Bench, Emit, POISON, StageFault, Task};
 
 /// Faults of one run or file kept one by one; further ones are only counted.
 pub const FAULTS_MAX: usize = 100;
@@ -360,8 +362,13 @@ fn finish(task: &mut Task<'_>, piece: Piece<'_>, emit: &Emit<TimeSeries>, bench:
         let start = trace.axis.starttime().map(|time| time.to_string()).unwrap_or_default();
         format!("{} {start}", trace.id)
     };
-    task.enter(name, trace.npts(), bench);
-    emit(trace, task, bench);
+    match task.enter(name, trace.npts(), bench) {
+        None => emit(trace, task, bench),
+        Some(reason) => {
+            trace.kill(POISON, reason);
+            task.bury(&trace.into_tombstone());
+        }
+    }
     // A fault of the store is told where the run ends.
     let stored = task.settle(bench);
     task.flush_fault = stored.err();

@@ -21,8 +21,9 @@ use super::report::{ReasonCount, ReasonKind};
 use super::shuffle::Scatter;
 use super::tally::{StepTally, Tally};
 use crate::db_proxy::messages::{Packed, Save};
+use crate::foreman::lease::{Lease, Poison};
 use crate::worker::pieces::{PieceAccess, PieceName};
-use crate::worker::slate::Pen;
+use crate::worker::slate::{Pen, short};
 
 /// A task that holds more bytes of samples stores them before it is done: memory does not grow with
 /// the length of a run.
@@ -64,7 +65,9 @@ pub struct Bench {
     /// The worker's pieces, and those of others.
     pub(super) pieces: Option<PieceAccess>,
     /// The foreman's incarnation that leased the task in work.
-    pub(crate) epoch: u64,
+    pub(super) epoch: u64,
+    /// Its data that are buried unseen.
+    poison: Vec<Poison>,
     pub(super) bucket_bytes_max: usize,
     pub(super) group_bytes_max: usize,
     outputs: Outputs,
@@ -85,6 +88,7 @@ impl Bench {
             decoded: Vec::new(),
             pieces: None,
             epoch: 0,
+            poison: Vec::new(),
             bucket_bytes_max: BUCKET_BYTES,
             group_bytes_max: GROUP_BYTES,
             outputs: Outputs::Stored,
@@ -131,6 +135,22 @@ impl Bench {
         self.largest = 0;
     }
 
+    /// The task of a lease begins.
+    pub(crate) fn begin(&mut self, job: &str, lease: &Lease) {
+        self.epoch = lease.epoch;
+        self.poison.clone_from(&lease.poison);
+        if let Some(pen) = &mut self.pen {
+            pen.begin(job, lease.key, lease.alone);
+        }
+    }
+
+    /// The task has ended.
+    pub(crate) fn end(&self) {
+        if let Some(pen) = &self.pen {
+            pen.end();
+        }
+    }
+
     /// Counts what one step did to one datum.
     pub(crate) fn count(&mut self, step: usize, took: Duration, died: bool) {
         if let Some(tally) = self.steps.get_mut(step) {
@@ -147,6 +167,9 @@ impl Bench {
         }
     }
 }
+
+/// What kills a datum that is buried unseen, because it broke the processes that it was in.
+pub(super) const POISON: &str = "poison";
 
 /// Why a task could not be done.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -268,6 +291,8 @@ pub(super) struct Task<'a> {
     key: TaskKey,
     /// Keys that every document of this task gets.
     mark: Document,
+    /// Data that have begun.
+    begun: u64,
     pub(super) output: TaskOutput,
     /// What happened when outputs were stored early.
     pub(super) flush_fault: Option<StageFault>,
@@ -287,6 +312,7 @@ impl<'a> Task<'a> {
             number: partition.stage,
             key: partition.key(),
             mark,
+            begun: 0,
             output: TaskOutput::default(),
             flush_fault: None,
             scatter: Scatter::default(),
@@ -306,13 +332,29 @@ impl Task<'_> {
         PieceName { job, stage, bucket: 0, part: self.key.0 as u64, chunk: 0 }
     }
 
-    /// A datum comes to life; it is noted under its name.
-    pub(super) fn enter(&mut self, name: impl FnOnce() -> String, npts: usize, bench: &Bench) {
+    /// A datum comes to life; it is noted under its name. Gives why it must not go on, if it is
+    /// known as poison.
+    #[must_use]
+    pub(super) fn enter(
+        &mut self,
+        name: impl Fn() -> String,
+        npts: usize,
+        bench: &Bench,
+    ) -> Option<String> {
+        self.begun += 1;
         self.output.tally.entered += 1;
         self.output.tally.samples_in += npts as u64;
+        // The name too: what is read may have changed.
+        let is_it = |known: &&Poison| {
+            known.datum.ordinal == self.begun && known.datum.name == short(&name())
+        };
+        let poison = bench.poison.iter().find(is_it).map(|known| known.reason.clone());
         if let Some(pen) = &bench.pen {
-            pen.datum(&name());
+            // What breaks the process after a datum that is buried is none that is known.
+            let ordinal = if poison.is_some() { 0 } else { self.begun };
+            pen.datum(ordinal, name);
         }
+        poison
     }
 
     /// Stores what there is when it is much; gives what went wrong since the last time.

@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use bson::{Document, doc};
-use mspass_core::{Datum, History, Life};
+use mspass_core::{Datum, ErrorLog, History, Life, Metadata, Severity, Tombstone};
 use mspass_io::db::{ReadOptions, Waveform, Waveforms};
 use mspass_io::store::Find;
 
 use super::partition::Part;
 use super::source::{Numbered, Query};
-use super::stage::{Bench, Emit, Run, StageFault, Task};
+use super::stage::{Bench, Emit, POISON, Run, StageFault, Task};
 
 /// Reads the documents of a part, one datum each, by their `_id`s.
 pub(super) fn read_documents<T: Waveform>(collection: String, query: Query, emit: Emit<T>) -> Run {
@@ -25,11 +25,14 @@ pub(super) fn read_documents<T: Waveform>(collection: String, query: Query, emit
         for read in waveforms.cursor::<T>(&find, &options)? {
             let mut datum = read?;
             let name = || format!("{} {}", datum.seed_id(), start_of(&datum));
-            task.enter(name, datum.npts(), bench);
+            let poison = task.enter(name, datum.npts(), bench);
             for key in PLACE_KEYS {
                 datum.metadata_mut().remove(key);
             }
             datum.metadata_mut().clear_modified();
+            if let Some(reason) = poison {
+                datum.kill(POISON, reason);
+            }
             go_on(datum, &emit, task, bench)?;
         }
         Ok(())
@@ -49,6 +52,19 @@ fn go_on<T: Datum>(
         _ => task.refuse(&datum.into_tombstone()),
     }
     task.settle(bench)
+}
+
+/// What is buried of a datum that was never made.
+pub(super) fn unseen<T: Datum>(
+    algorithm: &str,
+    reason: String,
+    metadata: Metadata,
+    history: History,
+) -> Tombstone {
+    let mut log = ErrorLog::default();
+    log.push(algorithm, Severity::Invalid, reason);
+    let (kind, life) = (T::KIND.to_owned(), Life::Dead);
+    Tombstone { kind, life, id: None, axis: None, npts: 0, metadata, log, history }
 }
 
 /// Keys that say where a document was, which say nothing of what is made of it.
@@ -79,7 +95,12 @@ pub(super) fn make_numbered<T: Datum>(
             return Err(StageFault::Broken("this part is of no numbered source".into()));
         };
         for number in from..to {
-            task.enter(|| format!("{name} {number}"), 0, bench);
+            if let Some(reason) = task.enter(|| format!("{name} {number}"), 0, bench) {
+                // Making it may be what breaks the process.
+                let history = History::of(input, number);
+                task.bury(&unseen::<T>(POISON, reason, Metadata::default(), history));
+                continue;
+            }
             let mut datum = make(number);
             if datum.history_mut().inputs.is_empty() {
                 *datum.history_mut() = History::of(input, number);
@@ -88,4 +109,87 @@ pub(super) fn make_numbered<T: Datum>(
         }
         Ok(())
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU64, Ordering};
+
+    use mspass_core::{Hertz, SeedId, TimeSeries, UtcTime};
+    use mspass_io::db::collection::{CEMETERY, WF_TIME_SERIES};
+    use mspass_io::store::{Database, MemoryStore};
+
+    use super::super::partition::Partition;
+    use super::super::stage::Stage;
+    use super::super::{Query, Save, Workflow};
+    use super::*;
+    use crate::foreman::lease::{Lease, Poison, TaskDatum};
+
+    const DATA: u64 = 5;
+
+    fn trace(number: u64) -> TimeSeries {
+        let id = SeedId::new("XX", &format!("S{number}"), "00", "HHZ").unwrap();
+        TimeSeries::new(id, UtcTime::default(), Hertz::new(20.0).unwrap(), vec![1.0; 4])
+    }
+
+    fn run(stage: &Stage, database: &Database, part: Part, poison: &[(u64, &str)]) -> (u64, u64) {
+        let origin = stage.workflow().source().origin();
+        let partition = Partition { stage: 0, origin, version: 0, part, bytes: 0 };
+        let poison = poison.iter().map(|(ordinal, name)| Poison {
+            datum: TaskDatum { ordinal: *ordinal, name: (*name).to_owned() },
+            reason: format!("{name} broke it"),
+        });
+        let (key, poison) = (partition.key(), poison.collect());
+        let lease = Lease { key, attempt: 1, epoch: 1, partition, alone: true, poison };
+        let mut bench = Bench::new(database.clone());
+        bench.begin(stage.job(), &lease);
+        let output = stage.run(&lease.partition, &mut bench).unwrap();
+        assert!(output.tally.balances());
+        for (collection, packed) in &output.save.documents {
+            let documents: Vec<Document> = packed.iter().map(|one| one.0.clone()).collect();
+            database.documents.upsert(collection, &documents).unwrap();
+        }
+        for (id, bytes) in output.save.blobs {
+            database.blobs.put(&[mspass_io::store::Blob { id, bytes }]).unwrap();
+        }
+        (output.tally.live, output.tally.dead)
+    }
+
+    #[test]
+    fn what_is_poison_is_buried_unseen_if_it_is_still_the_same() {
+        let database = Database::of(Arc::new(MemoryStore::new()));
+        static MADE: AtomicU64 = AtomicU64::new(0);
+        let make = |number| {
+            MADE.fetch_add(1, Ordering::Relaxed);
+            trace(number)
+        };
+        let source = Numbered::new("made", DATA);
+        let made = Workflow::generate(source, make).save(Save::new()).unwrap();
+        let poison = [(3, "made 2"), (4, "another")];
+        let part = Part::Numbers { from: 0, to: DATA };
+        let counts = run(&Stage::new(made, "made"), &database, part, &poison);
+        assert_eq!((counts, MADE.load(Ordering::Relaxed)), ((DATA - 1, 1), DATA - 1));
+
+        let copied = Workflow::read_stored::<TimeSeries>(Query::all()).save(Save::new()).unwrap();
+        let find = Find::default().sort(doc! { "_id": 1 });
+        let found = database.documents.find(WF_TIME_SERIES, &find).unwrap();
+        let found: Vec<Document> = found.map(Result::unwrap).collect();
+        let id = |at: usize| found[at].get_object_id("_id").unwrap();
+        let part = Part::Documents { first: id(0), last: id(3) };
+        let name = format!("XX.{}.00.HHZ 1970-01-01T00:00:00Z", found[1].get_str("sta").unwrap());
+        let copy = Stage::new(copied, "copied");
+        assert_eq!(run(&copy, &database, part, &[(2, &name), (1, "another")]), (3, 1));
+
+        let found = database.documents.find(CEMETERY, &Find::default()).unwrap();
+        let mut reasons: Vec<String> = found
+            .map(|buried| {
+                let buried = buried.unwrap();
+                let log = buried.get_array("logdata").unwrap()[0].as_document().unwrap().clone();
+                assert_eq!(log.get_str("algorithm").unwrap(), POISON);
+                log.get_str("error_message").unwrap().to_owned()
+            })
+            .collect();
+        reasons.sort_unstable();
+        assert_eq!(reasons, [format!("{name} broke it"), "made 2 broke it".to_owned()]);
+    }
 }

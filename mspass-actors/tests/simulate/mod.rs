@@ -4,16 +4,19 @@
 //! The minds are those of the real actors ([`Foreman`], [`WorkerState`]); the world around them
 //! delays, loses and repeats messages, breaks links, kills processes with everything in them, fails
 //! to store, and forgets what a journal had not flushed. A history is good when the job ends and
-//! every task is done exactly once, with its output in the store, or set aside with a reason.
+//! every task is done exactly once, with its output in the store, or set aside with a reason; and just
+//! the data that kill whoever works on them are buried.
 
 mod scheduler;
 mod worker;
 
-use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use std::time::{Duration, Instant};
 
 use bson::oid::ObjectId;
 use mspass_actors::foreman::lease::{Lease, Load, TaskEnd, Token};
+use mspass_actors::foreman::state::CHARGES_MAX;
+use mspass_actors::worker::slate::Death;
 use mspass_actors::workflow::partition::{Part, Partition, TaskKey};
 
 use scheduler::Scheduler;
@@ -53,18 +56,22 @@ pub(crate) fn bucket(number: u64) -> Partition {
     Partition { stage: 1, part, ..Partition::whole(origin, 1, 1) }
 }
 
+/// Data of each task.
+const DATA: u64 = 4;
+
 /// What a task does to whoever does it.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 enum Nature {
-    Healthy,
+    /// These of its data kill the process, if any.
+    Sound(BTreeSet<u64>),
     /// It panics outside its steps.
     Panics,
-    /// It kills the process.
+    /// It kills the process before its first datum.
     Kills,
 }
 
 enum ToForeman {
-    Join { name: String, incarnation: u64, load: Load, suspects: Vec<TaskKey> },
+    Join { name: String, incarnation: u64, load: Load, death: Death },
     Beat { name: String, incarnation: u64, load: Load, running: Vec<Token> },
     Ended { name: String, incarnation: u64, load: Load, tasks: Vec<(Token, TaskEnd)> },
     Leave { name: String, incarnation: u64 },
@@ -130,6 +137,8 @@ pub(crate) struct History {
     pub(crate) events: u64,
     pub(crate) kills: u64,
     pub(crate) recalls: u64,
+    /// Data buried unseen.
+    pub(crate) poison: u64,
     /// Times that pieces of the first stage were missing where the second needed them.
     pub(crate) missing: u64,
 }
@@ -148,6 +157,8 @@ struct World {
     workers: Vec<Worker>,
     /// Outputs stored.
     store: HashSet<TaskKey>,
+    /// How often each datum was in work alone when others killed its process, and each task.
+    victims: HashMap<(TaskKey, u64), usize>,
     /// How likely troubles are, in permille of the occasions.
     harshness: u64,
     calm_from: Duration,
@@ -174,13 +185,19 @@ impl World {
             let nature = match dice.roll(100) {
                 0 => Nature::Kills,
                 1 => Nature::Panics,
-                _ => Nature::Healthy,
+                2 | 3 => {
+                    Nature::Sound((0..1 + dice.roll(3)).map(|_| 1 + dice.roll(DATA)).collect())
+                }
+                _ => Nature::Sound(BTreeSet::new()),
             };
             (partition(number).key(), nature)
         });
         let mut natures: HashMap<TaskKey, Nature> = natures.collect();
         let buckets = if dice.roll(3) == 0 { 1 + dice.roll(10) } else { 0 };
-        natures.extend((0..buckets).map(|number| (bucket(number).key(), Nature::Healthy)));
+        natures.extend((0..buckets).map(|number| {
+            let killer = Some(1 + dice.roll(DATA)).filter(|_| dice.roll(30) == 0);
+            (bucket(number).key(), Nature::Sound(killer.into_iter().collect()))
+        }));
         let workers = 1 + dice.roll(4);
         let harshness = if dice.roll(4) == 0 { 0 } else { 1 + dice.roll(40) };
         let calm_from = Duration::from_secs(20 + dice.roll(100));
@@ -196,6 +213,7 @@ impl World {
             scheduler: Scheduler::default(),
             workers: Vec::new(),
             store: HashSet::new(),
+            victims: HashMap::new(),
             harshness,
             calm_from,
             history: History { tasks, ..History::default() },
@@ -306,19 +324,41 @@ impl World {
         Duration::from_millis(self.dice.roll(most * 1000))
     }
 
+    /// Whether it is right that so many data of a task that is done are dead: just those that kill,
+    /// and those that were at the wrong place too often.
+    fn are_rightly_dead(&self, key: TaskKey, dead: u64) -> bool {
+        let Nature::Sound(killers) = &self.natures[&key] else { return false };
+        let unlucky = |ordinal: &u64| {
+            let times = self.victims.get(&(key, *ordinal)).copied().unwrap_or(0);
+            times >= CHARGES_MAX && !killers.contains(ordinal)
+        };
+        let unlucky = (1..=DATA).filter(unlucky).count() as u64;
+        let killers = killers.len() as u64;
+        (killers..=killers + unlucky).contains(&dead)
+    }
+
     /// Every task is done once, with its output stored, or set aside for good reasons.
     fn judge(&mut self) -> Result<(), String> {
         let ledger = self.scheduler.ledger();
         let all = (0..self.tasks).map(partition).chain((0..self.buckets).map(bucket));
         for (number, part) in all.enumerate() {
             let key = part.key();
-            let nature = self.natures[&key];
-            match (ledger.done.get(&key), ledger.set_aside.get(&key)) {
-                (Some(1), None) if nature == Nature::Healthy && self.store.contains(&key) => {}
+            match (ledger.done.get(&key).map(Vec::as_slice), ledger.set_aside.get(&key)) {
+                (Some([dead]), None) if self.store.contains(&key) => {
+                    if !self.are_rightly_dead(key, *dead) {
+                        return Err(format!("task {number}: {dead} of its data are dead"));
+                    }
+                    self.history.poison += dead;
+                }
                 // What was done may still break its workers when its pieces are made again.
                 (done, Some(letter)) if done.is_none() || part.stage + 1 < self.stages() => {
                     if letter.charges.iter().any(|charge| charge.reason.is_empty()) {
                         return Err(format!("task {number} is set aside without a reason"));
+                    }
+                    let killed = |(task, _): &&(TaskKey, u64)| *task == key;
+                    let unlucky = self.victims.keys().filter(killed).count() > 0;
+                    if matches!(self.natures[&key], Nature::Sound(_)) && !unlucky {
+                        return Err(format!("task {number} is set aside: {:?}", letter.charges));
                     }
                     self.history.set_aside += 1;
                 }

@@ -3,8 +3,8 @@
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
-use mspass_actors::foreman::DeadLetter;
 use mspass_actors::foreman::state::{Foreman, Output, Phase};
+use mspass_actors::foreman::{Charge, DeadLetter};
 use mspass_actors::workflow::partition::TaskKey;
 
 use super::{Event, ToForeman, ToWorker, World, bucket, partition};
@@ -15,7 +15,9 @@ const OFFER: u64 = 10;
 const COMMIT_MAX: u64 = 50;
 
 pub(super) enum Record {
-    Done(TaskKey),
+    /// And so many of its data died.
+    Done(TaskKey, u64),
+    Charged(TaskKey, Box<Charge>),
     SetAside(Box<DeadLetter>),
 }
 
@@ -38,7 +40,8 @@ pub(super) struct Scheduler {
 /// What a journal says in the end.
 #[derive(Default)]
 pub(super) struct Ledger {
-    pub(super) done: HashMap<TaskKey, u32>,
+    /// So many of its data died, each time that it was done.
+    pub(super) done: HashMap<TaskKey, Vec<u64>>,
     pub(super) set_aside: HashMap<TaskKey, DeadLetter>,
 }
 
@@ -55,7 +58,8 @@ impl Scheduler {
         let mut ledger = Ledger::default();
         for record in &self.journal {
             match record {
-                Record::Done(key) => *ledger.done.entry(*key).or_default() += 1,
+                Record::Done(key, dead) => ledger.done.entry(*key).or_default().push(*dead),
+                Record::Charged(..) => {}
                 Record::SetAside(letter) => {
                     ledger.set_aside.insert(letter.key, (**letter).clone());
                 }
@@ -69,7 +73,12 @@ impl World {
     pub(super) fn start_scheduler(&mut self) {
         self.scheduler.life += 1;
         let life = self.scheduler.life;
-        self.scheduler.foreman = Some(Foreman::new(life, self.stages()));
+        let mut foreman = Foreman::new(life, self.stages());
+        foreman.restore(self.scheduler.journal.iter().filter_map(|record| match record {
+            Record::Charged(key, charge) => Some((*key, (**charge).clone())),
+            _ => None,
+        }));
+        self.scheduler.foreman = Some(foreman);
         self.scheduler.planned = false;
         self.scheduler.offered = 0;
         self.after(0, Event::Tick { life });
@@ -154,9 +163,9 @@ impl World {
         let now = self.time();
         let Some(foreman) = &mut self.scheduler.foreman else { return };
         match message {
-            ToForeman::Join { name, incarnation, load, suspects } => {
+            ToForeman::Join { name, incarnation, load, death } => {
                 self.scheduler.known.insert(name.clone(), (worker, incarnation));
-                foreman.join(now, &name, incarnation, load, &suspects);
+                foreman.join(now, &name, incarnation, load, &death);
             }
             ToForeman::Beat { name, incarnation, load, running } => {
                 if !foreman.heartbeat(now, &name, incarnation, load, &running) {
@@ -186,11 +195,15 @@ impl World {
                     self.tell_named(&worker, ToWorker::Recall(count));
                 }
                 Output::MadeAgain { .. } => {}
-                Output::Done { key, .. } => {
+                Output::Done { key, tally, .. } => {
                     if !self.store.contains(&key) {
                         return Err(format!("{key:?} is done and its output is not stored"));
                     }
-                    self.scheduler.journal.push(Record::Done(key));
+                    self.scheduler.journal.push(Record::Done(key, tally.dead));
+                }
+                Output::Charged { key, charge } => {
+                    self.scheduler.journal.push(Record::Charged(key, charge));
+                    self.scheduler.flushed = self.scheduler.journal.len();
                 }
                 Output::SetAside(letter) => {
                     self.scheduler.journal.push(Record::SetAside(letter));

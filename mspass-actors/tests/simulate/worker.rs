@@ -1,14 +1,16 @@
 //! A worker's process: its coordinator's mind, its threads, its slate.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use mspass_actors::foreman::lease::{FailureClass, Lease, TaskEnd};
 use mspass_actors::worker::memory::MemoryAdvice;
+use mspass_actors::worker::slate::{Death, Suspect};
 use mspass_actors::worker::state::{Action, Finished, WorkerState};
 use mspass_actors::workflow::partition::TaskKey;
+use mspass_actors::workflow::tally::Tally;
 
-use super::{Event, Nature, ToForeman, ToWorker, World};
+use super::{DATA, Event, Nature, ToForeman, ToWorker, World};
 
 pub(super) struct Worker {
     /// Raised at each start: its incarnation.
@@ -17,8 +19,8 @@ pub(super) struct Worker {
     pub(super) state: Option<WorkerState>,
     slots: usize,
     /// What its threads work on, kept when it dies.
-    slate: BTreeSet<TaskKey>,
-    suspects: Vec<TaskKey>,
+    slate: BTreeMap<TaskKey, Suspect>,
+    death: Death,
     /// Tasks whose pieces it keeps.
     pub(super) pieces: BTreeSet<TaskKey>,
     /// Messages of earlier links are lost.
@@ -39,6 +41,25 @@ impl Worker {
     }
 }
 
+/// A task that was done buries what it was told to, and nothing else dies in it.
+fn done(lease: &Lease) -> TaskEnd {
+    let dead = lease.poison.len() as u64;
+    let tally = Tally { entered: DATA, live: DATA - dead, dead, ..Tally::default() };
+    TaskEnd::Done(Box::new(tally))
+}
+
+impl Nature {
+    /// The number of the datum at which the process dies, if it does.
+    fn kills_at(&self, lease: &Lease) -> Option<u64> {
+        let buried = |ordinal: u64| lease.poison.iter().any(|one| one.datum.ordinal == ordinal);
+        match self {
+            Self::Kills => Some(0),
+            Self::Panics => None,
+            Self::Sound(killers) => killers.iter().copied().find(|ordinal| !buried(*ordinal)),
+        }
+    }
+}
+
 impl World {
     pub(super) fn add_worker(&mut self) {
         let slots = 1 + self.dice.roll(3) as usize;
@@ -52,8 +73,8 @@ impl World {
             life: 0,
             state: None,
             slots,
-            slate: BTreeSet::new(),
-            suspects: Vec::new(),
+            slate: BTreeMap::new(),
+            death: Death::default(),
             pieces: BTreeSet::new(),
             link: 0,
             to_worker: Duration::ZERO,
@@ -73,7 +94,8 @@ impl World {
         it.life += 1;
         it.link += 1;
         it.state = Some(WorkerState::new(it.slots, memory));
-        it.suspects = std::mem::take(&mut it.slate).into_iter().collect();
+        let suspects = std::mem::take(&mut it.slate).into_values().collect();
+        it.death = Death::of(suspects, Some("signal 6".into()));
         let life = it.life;
         self.join(worker);
         self.after(1000, Event::Beat { worker, life });
@@ -83,8 +105,8 @@ impl World {
         let it = &mut self.workers[worker];
         let Some(state) = &it.state else { return };
         let (name, incarnation, load) = (it.name(worker), it.life, state.load());
-        let suspects = std::mem::take(&mut it.suspects);
-        self.tell_foreman(worker, ToForeman::Join { name, incarnation, load, suspects });
+        let death = std::mem::take(&mut it.death);
+        self.tell_foreman(worker, ToForeman::Join { name, incarnation, load, death });
     }
 
     /// The process dies with everything in it, and its parent starts another.
@@ -92,6 +114,13 @@ impl World {
         if self.workers[worker].state.is_none() {
             return;
         }
+        for suspect in self.workers[worker].slate.values() {
+            *self.victims.entry((suspect.task, suspect.ordinal)).or_default() += 1;
+        }
+        self.die(worker);
+    }
+
+    fn die(&mut self, worker: usize) {
         self.history.kills += 1;
         self.end_process(worker);
     }
@@ -156,7 +185,9 @@ impl World {
             let Some(state) = &mut it.state else { return };
             match state.poll_action() {
                 Some(Action::Start(leases)) => {
-                    it.slate.extend(leases.first().map(|lease| lease.key));
+                    if let Some(lease) = leases.first() {
+                        self.note(worker, lease);
+                    }
                     let pause = self.duration();
                     self.after(pause, Event::Compute { worker, life, leases: leases.into() });
                 }
@@ -189,6 +220,15 @@ impl World {
         }
     }
 
+    /// A thread begins a task, and stands at one of its data when somebody looks.
+    fn note(&mut self, worker: usize, lease: &Lease) {
+        let buried = |ordinal: &u64| lease.poison.iter().any(|one| one.datum.ordinal == *ordinal);
+        let ordinal = Some(self.dice.roll(DATA + 1)).filter(|n| !buried(n)).unwrap_or(0);
+        let (job, task, alone) = ("test".into(), lease.key, lease.alone);
+        let suspect = Suspect { job, task, ordinal, datum: format!("datum {ordinal}"), alone };
+        self.workers[worker].slate.insert(lease.key, suspect);
+    }
+
     fn duration(&mut self) -> u64 {
         match self.dice.roll(20) {
             0 => 1000 + self.dice.roll(40_000),
@@ -206,9 +246,12 @@ impl World {
             return self.at(until, Event::Compute { worker, life, leases });
         }
         let Some(lease) = leases.pop_front() else { return };
-        let nature = self.natures[&lease.key];
-        if nature == Nature::Kills {
-            return self.kill_worker(worker);
+        let nature = self.natures[&lease.key].clone();
+        if let Some(ordinal) = nature.kills_at(&lease) {
+            if let Some(place) = self.workers[worker].slate.get_mut(&lease.key) {
+                (place.ordinal, place.datum) = (ordinal, format!("datum {ordinal}"));
+            }
+            return self.die(worker);
         }
         self.workers[worker].slate.remove(&lease.key);
         let token = lease.token();
@@ -225,7 +268,7 @@ impl World {
             self.store_output(worker, life, &lease)
         };
         if let Some(next) = leases.front() {
-            self.workers[worker].slate.insert(next.key);
+            self.note(worker, next);
         }
         let (micros, bytes) = (1 + self.dice.roll(2000), self.dice.roll(30));
         let thread_free = leases.is_empty();
@@ -259,7 +302,7 @@ impl World {
         let token = lease.token();
         if self.dice.chance(200) {
             self.store.insert(lease.key);
-            return Some(TaskEnd::Done(Box::default()));
+            return Some(done(lease));
         }
         // A store that fails for some seconds is tried again; it never fails five times.
         let failed = lease.attempt == 1 && self.trouble();
@@ -267,7 +310,7 @@ impl World {
             let reason = "the store did not answer".to_owned();
             TaskEnd::Failed { class: FailureClass::Transient, reason }
         } else {
-            TaskEnd::Done(Box::default())
+            done(lease)
         };
         let pause = self.dice.roll(300);
         self.after(pause, Event::Stored { worker, life, token, end });

@@ -9,7 +9,7 @@ use mspass_actors::foreman::lease::{AskJob, JobSpec};
 use mspass_actors::mailbox::{Address, MailError};
 use mspass_actors::node::Peer;
 use mspass_actors::worker::memory::Budget;
-use mspass_actors::worker::slate::{Slate, Suspect};
+use mspass_actors::worker::slate::{Death, Slate};
 use mspass_actors::worker::{AwaitExhaustion, ToForeman, Withdraw, WorkerActor, WorkerOptions};
 
 use super::find::{FOREMAN, await_role, follow_store};
@@ -20,7 +20,9 @@ use crate::desktop::signals::Interrupt;
 use crate::error::Result;
 use crate::launch::{WORKER_MEMORY_BYTES, group_bytes};
 use crate::options::{Role, Settings};
-use crate::process::{ChildSpec, KeptWorker, MemoryLimit, RestartLimits, keep_worker};
+use crate::process::{
+    ChildSpec, Exit, KeptWorker, MemoryLimit, RestartLimits, keep_worker, last_exit,
+};
 
 /// How often a worker looks whether there is another job.
 const LOOK: Duration = Duration::from_millis(200);
@@ -76,9 +78,15 @@ fn slate_of(settings: &Settings, name: &str) -> PathBuf {
 pub(super) fn compute(settings: &Settings, name: &str, workflows: &Workflows) -> Result<u8> {
     let threads = settings.threads_of_each(settings.workers);
     let slate = Slate::open(&slate_of(settings, name), threads);
-    let slate = slate.map_err(|error| {
+    let (slate, mut suspects) = slate.map_err(|error| {
         failed(format!("cannot write to {}: {error}", settings.worker_dir.display()))
     })?;
+    let how = last_exit();
+    // One that asked to be started again did not die of what it left.
+    if how == Some(Exit::Code(AGAIN.into()).to_string()) {
+        suspects.clear();
+    }
+    let slate = (slate, Death::of(suspects, how));
     let member = connect(settings, Role::Worker, name)?;
     let waiter = member.runtime.waiter();
     let interrupt = Interrupt::listen(&waiter);
@@ -130,7 +138,7 @@ fn work(
     member: &Member,
     workflows: &Workflows,
     (scheduler, spec): (Peer, JobSpec),
-    (name, threads, slate): (&str, usize, (Arc<Slate>, Vec<Suspect>)),
+    (name, threads, slate): (&str, usize, (Arc<Slate>, Death)),
     interrupt: &Interrupt,
 ) -> Result<u8> {
     let waiter = member.runtime.waiter();

@@ -63,7 +63,9 @@ fn print(letters: &[DeadLetter], out: &mut dyn Write) -> Result<(), Failure> {
         for charge in &letter.charges {
             let part = &letter.partition;
             let key = format!("{:032x}", letter.key.0);
-            let (worker, reason) = (charge.worker.clone(), charge.reason.clone());
+            let datum = charge.datum.as_ref().map(|datum| format!(", at {}", datum.name));
+            let reason = format!("{}{}", charge.reason, datum.unwrap_or_default());
+            let worker = charge.worker.clone();
             table.push([key, part.origin.to_string(), part.part.to_string(), worker, reason]);
         }
     }

@@ -5,6 +5,7 @@ mod compile;
 mod database;
 pub(crate) mod explain;
 mod follow;
+mod guard;
 mod options;
 pub(crate) mod replay;
 pub(crate) mod signals;
@@ -133,6 +134,10 @@ fn run_job(
     if options.explain {
         return explain::explain_one(options, sample, &Stage::new(workflow, &options.job));
     }
+    let _held = match guard::enter(&journal_path(&options.workdir, &options.job), options.fresh)? {
+        guard::Start::Job(held) => held,
+        guard::Start::Guard(code) => return Ok(code),
+    };
     let job = Job::begin(options, sample, draw, &workflow)?;
     let open = OpenDatabase::open(&options.db, &job.workdir)?;
     let outcome = job.execute(workflow, &open);

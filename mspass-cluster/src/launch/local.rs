@@ -4,17 +4,19 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use mspass_actors::Result;
 use mspass_actors::db_proxy::{DbProxy, ProxyStore};
 use mspass_actors::foreman::ForemanActor;
 use mspass_actors::foreman::lease::JobSpec;
 use mspass_actors::job::{self, Driver};
 use mspass_actors::runtime::Runtime;
 use mspass_actors::worker::memory::Budget;
-use mspass_actors::worker::slate::Slate;
+use mspass_actors::worker::slate::{Death, Slate};
 use mspass_actors::worker::{ToForeman, WorkerActor, WorkerOptions};
 use mspass_actors::workflow::stage::Stage;
+use mspass_actors::{Error, Result};
 use mspass_io::store::Database;
+
+use crate::process::last_exit;
 
 /// Memory that running tasks and outputs not yet stored may take.
 pub const WORKER_MEMORY_BYTES: u64 = 128 << 20;
@@ -34,6 +36,12 @@ const TASKS_SHARE: u64 = 4;
 fn work_folder(journal: &Path) -> PathBuf {
     let jobs = journal.parent().unwrap_or(Path::new("."));
     jobs.parent().filter(|_| jobs.ends_with("jobs")).unwrap_or(jobs).join("work")
+}
+
+/// The slate of a worker of a job in one process: what it works on, for the process after this one.
+pub(crate) fn slate_path(journal: &Path, worker: usize) -> PathBuf {
+    let job = journal.file_stem().unwrap_or_default().to_string_lossy();
+    work_folder(journal).join(format!("{job}-{worker}.slate"))
 }
 
 /// A cluster of one process, around a database that its db-proxy holds.
@@ -107,7 +115,8 @@ impl LocalCluster {
         driver.plan(&database, stage, opened.progress)?;
         let to_foreman = ToForeman::of(&foreman);
         let tasks = WORKER_MEMORY_BYTES.min(self.budget / TASKS_SHARE);
-        for (number, &threads) in (1..).zip(workers) {
+        let (slates, mut death) = slates(journal, workers, fresh)?;
+        for ((number, &threads), slate) in (1..).zip(workers).zip(slates) {
             let options = WorkerOptions {
                 name: format!("worker-{number}"),
                 threads,
@@ -116,9 +125,27 @@ impl LocalCluster {
                 folder: work_folder(journal),
                 budget: None,
             };
-            let slate = (Slate::in_memory(threads), Vec::new());
+            let slate = (slate, std::mem::take(&mut death));
             WorkerActor::start(&self.runtime, &options, stage, &self.store, &to_foreman, slate)?;
         }
         Ok(driver)
     }
+}
+
+/// Slates for the workers of a job, and what was in work when the process before this one died. A
+/// job that starts over has nothing that could be to blame.
+fn slates(journal: &Path, workers: &[usize], fresh: bool) -> Result<(Vec<Arc<Slate>>, Death)> {
+    let (mut slates, mut suspects) = (Vec::new(), Vec::new());
+    for (number, &threads) in (1..).zip(workers) {
+        let path = slate_path(journal, number);
+        let opened = Slate::of_tasks(&path, threads);
+        let (slate, before) =
+            opened.map_err(|error| Error::Journal { path, reason: error.to_string() })?;
+        slates.push(slate);
+        suspects.extend(before);
+    }
+    if fresh {
+        suspects.clear();
+    }
+    Ok((slates, Death::of(suspects, last_exit())))
 }

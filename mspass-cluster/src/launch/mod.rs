@@ -4,5 +4,5 @@ mod embedded;
 mod local;
 
 pub use embedded::{Composition, EmbeddedCluster, EmbeddedJob};
-pub(crate) use local::group_bytes;
 pub use local::{LocalCluster, WORKER_MEMORY_BYTES};
+pub(crate) use local::{group_bytes, slate_path};

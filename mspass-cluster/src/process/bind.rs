@@ -55,7 +55,8 @@ fn pid_after(argument: &OsStr, flag: &str) -> Option<i32> {
     argument.to_str()?.strip_prefix(flag)?.parse().ok()
 }
 
-fn bind(parent: i32, signal: Signal) -> Result<()> {
+/// Has the kernel send this process `signal` when its parent dies.
+pub(crate) fn bind(parent: i32, signal: Signal) -> Result<()> {
     let refuse = |error| Error::Process { action: "bind to its parent".into(), error };
     #[cfg(target_os = "linux")]
     rustix::process::set_parent_process_death_signal(Some(signal))

@@ -10,8 +10,10 @@ mod restart;
 mod supervisor;
 mod worker;
 
+pub(crate) use bind::bind;
 pub use bind::{EXEC_FLAG, PARENT_FLAG, arguments, arguments_without_parent, own_program};
 pub use limit::{Holder, MemoryLimit};
 pub use restart::{RestartLimits, Restarts};
+pub(crate) use supervisor::LAST_EXIT;
 pub use supervisor::{ChildSpec, ChildStatus, Event, Exit, Supervisor, last_exit, record_pid};
 pub use worker::{KeptWorker, keep_worker};

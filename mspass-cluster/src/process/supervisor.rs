@@ -33,7 +33,7 @@ const EVENTS_MAX: usize = 1024;
 const DROP_GRACE: Duration = Duration::from_secs(5);
 
 /// Variable that tells a child started again how the one before it ended.
-const LAST_EXIT: &str = "MSPASS_LAST_EXIT";
+pub(crate) const LAST_EXIT: &str = "MSPASS_LAST_EXIT";
 
 /// How the process that this one replaces ended, if it replaces one.
 pub fn last_exit() -> Option<String> {
@@ -105,7 +105,8 @@ impl Exit {
         }
     }
 
-    fn is_final(&self) -> bool {
+    /// Whether it has done its work, or cannot do it: it is not started again.
+    pub(super) fn is_final(&self) -> bool {
         matches!(self, Self::Code(0 | 2))
     }
 }
@@ -328,6 +329,7 @@ impl Keeper {
             let error = std::io::Error::other("a process of this name runs");
             return Err(Error::Process { action: format!("start {}", spec.name), error });
         }
+        let last_exit = self.children.get(&spec.name).and_then(|kept| kept.last_exit.clone());
         let mut kept = Kept {
             restarts: Restarts::new(spec.restart),
             spec,
@@ -337,7 +339,7 @@ impl Keeper {
             start_at: None,
             stop_by: None,
             reason: None,
-            last_exit: None,
+            last_exit,
             waiters: Vec::new(),
         };
         let pid = kept.start(self.pids.as_deref())?;

@@ -47,15 +47,18 @@ pub fn keep_worker(kept: KeptWorker) -> Result<u8> {
         let (mut names, mut watches) = (Vec::new(), HashMap::new());
         for (spec, slate) in kept.children {
             names.push(spec.name.clone());
-            watches.insert(spec.name.clone(), Watched { slate, pid: 0, watch: <_>::default() });
+            let watched = Watched { spec: spec.clone(), slate, pid: 0, watch: <_>::default() };
+            watches.insert(spec.name.clone(), watched);
             supervisor.add(spec)?;
         }
-        let mut keeper = Keeper { supervisor, names, watches, timeout: kept.datum_timeout };
+        let timeout = kept.datum_timeout;
+        let mut keeper = Keeper { supervisor, names, watches, timeout, stopped: false };
         Ok(keeper.run(term, interrupt, kept.grace).await)
     })
 }
 
 struct Watched {
+    spec: ChildSpec,
     slate: PathBuf,
     /// The incarnation that the watch has seen.
     pid: u32,
@@ -67,6 +70,8 @@ struct Keeper {
     names: Vec<String>,
     watches: HashMap<String, Watched>,
     timeout: Duration,
+    /// Whether they were told to end.
+    stopped: bool,
 }
 
 impl Keeper {
@@ -80,9 +85,9 @@ impl Keeper {
                 _ = term.recv() => self.stop(&mut grace),
                 _ = interrupt.recv() => self.stop(&mut grace),
             }
-            self.tell_deaths();
             let children = self.supervisor.children();
-            if children.iter().all(|child| !child.alive) {
+            let started = self.look_at_deaths();
+            if !started && children.iter().all(|child| !child.alive) {
                 return exit_code(&children);
             }
             children.iter().for_each(|child| self.watch(child));
@@ -90,21 +95,29 @@ impl Keeper {
     }
 
     /// Drains the first time, kills the second.
-    fn stop(&self, grace: &mut Option<Duration>) {
+    fn stop(&mut self, grace: &mut Option<Duration>) {
+        self.stopped = true;
         self.supervisor.ask_stop(&self.names, grace.take().unwrap_or_default());
     }
 
-    fn tell_deaths(&self) {
+    /// Tells what was in work when a child died. One that was given up, but died over its data, is
+    /// not to blame: it is started anew, for the foreman ends what breaks its workers. Whether any
+    /// was.
+    fn look_at_deaths(&self) -> bool {
+        let mut started = false;
         for event in self.supervisor.events() {
-            let Event::Ended { name, exit, .. } = event else { continue };
+            let Event::Ended { name, exit, restart_in, .. } = event else { continue };
             let Some(watched) = self.watches.get(&name) else { continue };
-            for place in slate::read(&watched.slate) {
-                if let Some(work) = place.work {
-                    let slate::Suspect { job, task, datum } = work;
-                    tracing::warn!(name, job, ?task, datum, "was in work at the end ({exit})");
-                }
+            let suspects = slate::suspects(&watched.slate);
+            for slate::Suspect { job, task, datum, .. } in &suspects {
+                tracing::warn!(name, job, ?task, datum, "was in work at the end ({exit})");
+            }
+            let given_up = restart_in.is_none() && !exit.is_final() && !self.stopped;
+            if given_up && !suspects.is_empty() {
+                started |= self.supervisor.add(watched.spec.clone()).is_ok();
             }
         }
+        started
     }
 
     fn watch(&mut self, child: &ChildStatus) {

@@ -12,14 +12,15 @@ use mspass_core::metadata::Value;
 use mspass_core::process::runner::panic_text;
 use mspass_core::process::{Fold, Scratch};
 use mspass_core::series::Ensemble;
-use mspass_core::{Datum, ErrorLog, History, Life, Metadata, Severity, Tombstone};
+use mspass_core::{Datum, History, Life, Tombstone};
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::records::{decode, key_values, parse};
 use crate::clock;
 use crate::worker::pieces::PieceAccess;
 use crate::workflow::partition::{Part, Partition};
-use crate::workflow::stage::{Bench, Emit, Run, StageFault, Task};
+use crate::workflow::stage::{Bench, Emit, POISON, Run, StageFault, Task};
+use crate::workflow::stored::unseen;
 
 /// Members of a fold that are added one to another before what they give is merged: the leaves of
 /// the tree have so many, whoever makes them.
@@ -192,7 +193,10 @@ pub(in crate::workflow) fn ensembles<T: Datum>(
         for group in bucket.groups() {
             let key = bucket.key(group);
             let values = named(&names, key);
-            task.enter(|| label(&values), 0, bench);
+            if let Some(reason) = task.enter(|| label(&values), 0, bench) {
+                task.bury(&unmade::<Ensemble<T>>(key, values, POISON, reason));
+                continue;
+            }
             let bytes: usize = group.iter().map(|entry| entry.length).sum();
             let limit = bench.group_bytes_max;
             if bytes.saturating_mul(DECODED_PER_BYTE) > limit {
@@ -221,18 +225,18 @@ pub(in crate::workflow) fn ensembles<T: Datum>(
 
 /// What is buried of a group that cannot be made.
 fn refused<T: Datum>(key: &[u8], values: Vec<(String, Value)>, reason: String) -> Tombstone {
-    let mut log = ErrorLog::default();
-    log.push("group_by", Severity::Invalid, reason);
-    Tombstone {
-        kind: T::KIND.to_owned(),
-        life: Life::Aborted,
-        id: None,
-        axis: None,
-        npts: 0,
-        metadata: values.into_iter().collect::<Metadata>(),
-        log,
-        history: whole_history(key, Vec::new(), Vec::new()),
-    }
+    Tombstone { life: Life::Aborted, ..unmade::<T>(key, values, "group_by", reason) }
+}
+
+/// What is buried of a group whose data are not taken out of their pieces.
+fn unmade<T: Datum>(
+    key: &[u8],
+    values: Vec<(String, Value)>,
+    algorithm: &str,
+    reason: String,
+) -> Tombstone {
+    let history = whole_history(key, Vec::new(), Vec::new());
+    unseen::<T>(algorithm, reason, values.into_iter().collect(), history)
 }
 
 /// Number and names of a fold.
@@ -256,7 +260,10 @@ pub(in crate::workflow) fn folds<T: Datum, F: Fold<T>>(
         for group in bucket.groups() {
             let key = bucket.key(group).to_vec();
             let values = named(&step.keys, &key);
-            task.enter(|| label(&values), 0, bench);
+            if let Some(reason) = task.enter(|| label(&values), 0, bench) {
+                task.bury(&unmade::<F::Output>(&key, values, POISON, reason));
+                continue;
+            }
             match fold_group(&*fold, &step, &bucket, group, task, bench)? {
                 Ok(folded) => emit(folded, task, bench),
                 Err(reason) => task.refuse(&refused::<F::Output>(&key, values, reason)),

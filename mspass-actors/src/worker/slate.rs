@@ -50,10 +50,11 @@ pub struct Death {
 }
 
 impl Death {
-    /// A death with these in work. One of several was not alone, whatever stands there.
+    /// A death with these in work. One of several was not alone, whatever stands there; nor was one
+    /// whose end nobody saw: a person may have killed it, with whoever watched it.
     pub fn of(mut suspects: Vec<Suspect>, how: Option<String>) -> Self {
-        let one = suspects.len() == 1;
-        suspects.iter_mut().for_each(|suspect| suspect.alone &= one);
+        let counts = suspects.len() == 1 && how.is_some();
+        suspects.iter_mut().for_each(|suspect| suspect.alone &= counts);
         Self { suspects, how }
     }
 }
@@ -333,10 +334,12 @@ mod tests {
         pen.datum(3, || "the third".into());
         let alone = Suspect { alone: true, ..suspect(2, 3, "the third") };
         assert_eq!(suspects(&path), std::slice::from_ref(&alone));
-        // What is not the only one was not alone, whatever stands there.
-        let two = Death::of(vec![alone.clone(), suspect(1, 0, "")], None);
+        // What is not the only one was not alone, whatever stands there; nor if nobody saw it die.
+        let how = || Some("signal 6".to_owned());
+        let two = Death::of(vec![alone.clone(), suspect(1, 0, "")], how());
         assert!(two.suspects.iter().all(|suspect| !suspect.alone));
-        assert!(Death::of(vec![alone], None).suspects[0].alone);
+        assert!(!Death::of(vec![alone.clone()], None).suspects[0].alone);
+        assert!(Death::of(vec![alone], how()).suspects[0].alone);
     }
 
     #[test]

@@ -4,8 +4,8 @@
 //! The minds are those of the real actors ([`Foreman`], [`WorkerState`]); the world around them
 //! delays, loses and repeats messages, breaks links, kills processes with everything in them, fails
 //! to store, and forgets what a journal had not flushed. A history is good when the job ends and
-//! every task is done exactly once, with its output in the store, or set aside with a reason; and just
-//! the data that kill whoever works on them are buried.
+//! every task is done exactly once, with its output in the store, or set aside with a reason; and
+//! just the data that kill whoever works on them are buried.
 
 mod scheduler;
 mod worker;

@@ -202,6 +202,18 @@ fn what_is_not_there_is_refused_with_what_there_is() {
 }
 
 #[test]
+fn what_a_file_says_of_itself_is_not_foretold() {
+    // The reader takes rate and times of a miniSEED file from the file.
+    let mut document = document(1.0);
+    document.extend(doc! {
+        "storage_mode": "file", "format": "mseed", "dir": "", "dfile": "a", "time_standard": "Relative",
+    });
+    let database = stored(&[document]);
+    let day = Window::utc("2020-01-01".parse().unwrap(), "2020-01-02".parse().unwrap());
+    assert_eq!(remarks(&database, read().map(band(4.0)).map(day).save(Save::new())), [""; 0]);
+}
+
+#[test]
 fn native_files_that_cannot_be_reached_are_told() {
     let away = doc! { "storage_mode": "file", "dir": "/mnt/away", "dfile": "a" };
     let away: Document = document(10.0).into_iter().chain(away).collect();

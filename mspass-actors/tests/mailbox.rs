@@ -150,6 +150,26 @@ impl Handler<Order> for Clerk {
     }
 }
 
+struct Leaver;
+
+impl Handler<Made> for Leaver {
+    fn handle(&mut self, _: Made, reply: Reply<Made>, context: &Context<Self>) {
+        context.end();
+        reply.send(1);
+    }
+}
+
+#[test]
+fn an_actor_that_ends_answers_what_it_handles_and_is_gone_for_the_rest() {
+    let runtime = Runtime::start("test").unwrap();
+    let mailbox = start(&runtime, "leaver", CAPACITY, |_: &Context<Leaver>| Leaver).mailbox();
+    let answers = runtime.waiter().wait(async move {
+        let last = mailbox.ask(Made, LATE).await;
+        (last, mailbox.ask(Made, LATE).await)
+    });
+    assert_eq!(answers.unwrap(), (Ok(1), Err(MailError::Gone(Made::TYPE))));
+}
+
 fn clerk(runtime: &Runtime) -> mspass_actors::mailbox::Address<Clerk> {
     let mut made = 0;
     let waiter = runtime.waiter();

@@ -430,13 +430,12 @@ impl Handler<Drain> for ForemanActor {
 }
 
 impl Handler<Retire> for ForemanActor {
-    fn handle(&mut self, _: Retire, reply: Reply<Retire>, _: &Context<Self>) {
-        self.state.drain();
+    fn handle(&mut self, _: Retire, reply: Reply<Retire>, context: &Context<Self>) {
         // What is written is on the disk before the file is another's.
         drop(self.journal.flush());
         self.journal = Journal::nowhere();
         reply.send(());
-        self.act();
+        context.end();
     }
 }
 

@@ -43,7 +43,7 @@ pub struct AskStatus;
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub struct Drain;
 
-/// Tells the foreman of a job that is over that another takes its place: it lets go of the journal.
+/// Tells the foreman of a job that is over to end: another takes its place, and its journal.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub struct Retire;
 

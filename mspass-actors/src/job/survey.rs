@@ -157,6 +157,14 @@ impl Times {
     }
 }
 
+/// Whether rate and times of what is read are those of its document; else those of its file are
+/// taken, in UTC.
+fn is_native(document: &Document) -> bool {
+    let in_file = !document.get_str("storage_mode").is_ok_and(|mode| mode == "gridfs");
+    !in_file
+        || document.get_str("format").map_or(true, |format| format.eq_ignore_ascii_case("binary"))
+}
+
 /// What tells data apart: the bits of their sampling rate, and their times.
 type Likeness = (Option<u64>, Times);
 
@@ -199,13 +207,15 @@ fn stored(
         return Err(nothing_found(database, collection, query)?);
     }
     survey.more = limit > 0 && survey.count == limit;
-    let missing: Vec<&String> = folders.iter().filter(|dir| !Path::new(dir).is_dir()).collect();
+    let is_there = |dir: &str| dir.is_empty() || Path::new(dir).is_dir();
+    let missing: Vec<&String> = folders.iter().filter(|dir| !is_there(dir)).collect();
     if let Some(first) = missing.first() {
         let sentence = format!(
             "samples of documents of {collection} lie in files of {first}, a folder that cannot be \
              reached from here: mount it, or read others"
         );
-        if missing.len() == folders.len() && in_files == survey.count && !survey.more {
+        let all_met = folders.len() < FOLDERS_MAX && !survey.more;
+        if missing.len() == folders.len() && in_files == survey.count && all_met {
             return Err(Error::Refused(sentence));
         }
         survey.remarks.push(sentence);
@@ -221,6 +231,9 @@ fn stored(
 }
 
 fn likeness(document: &Document) -> Likeness {
+    if !is_native(document) {
+        return (None, Times::Utc);
+    }
     let stated = number(document, "sampling_rate");
     let rate = number(document, "delta").map(|delta| 1.0 / delta);
     // The inverse of the interval may miss the rate by the last bit.

@@ -76,17 +76,27 @@ impl<A: 'static> Cell<A> {
         let context = &self.context;
         let Envelope { message, reply } = envelope;
         let handled = catch_unwind(AssertUnwindSafe(|| actor.handle(message, reply, context)));
-        let Err(panic) = handled else { return };
+        let Err(panic) = handled else {
+            if context.ending.get() {
+                self.end(actix);
+            }
+            return;
+        };
         let text = mspass_core::process::runner::panic_text(panic.as_ref());
         tracing::error!(actor = self.name, message = M::TYPE, text, "an actor panicked");
         self.restarts += 1;
         if self.restarts > RESTARTS_MAX {
-            self.actor = None;
-            context.address.close();
-            actix::ActorContext::stop(actix);
+            self.end(actix);
         } else {
             self.actor = Some(Box::new((self.make)(context)));
         }
+    }
+
+    /// The actor is gone, and whoever asks it is told so.
+    fn end(&mut self, actix: &mut actix::Context<Self>) {
+        self.actor = None;
+        self.context.address.close();
+        actix::ActorContext::stop(actix);
     }
 }
 
@@ -110,9 +120,15 @@ impl<A: Handler<M>, M: Message> actix::Handler<Run<M>> for Cell<A> {
 #[derive(Debug)]
 pub struct Context<A: 'static> {
     address: Address<A>,
+    ending: std::cell::Cell<bool>,
 }
 
 impl<A: 'static> Context<A> {
+    /// The actor ends with the message that it handles now.
+    pub fn end(&self) {
+        self.ending.set(true);
+    }
+
     /// The actor's own address.
     pub fn address(&self) -> &Address<A> {
         &self.address
@@ -228,7 +244,7 @@ pub fn start<A: Send + 'static>(
         make: Box::new(make) as Make<A>,
         restarts: 0,
         name,
-        context: Context { address: address.clone() },
+        context: Context { address: address.clone(), ending: false.into() },
         _alive: ending,
     };
     let at = address.clone();

@@ -84,8 +84,9 @@ struct Desk {
     draining: AtomicBool,
 }
 
-/// A foreman whose place another takes.
+/// A foreman whose place another takes, once its job is over.
 struct Before {
+    job: String,
     status: Mailbox<AskStatus>,
     retires: Mailbox<Retire>,
 }
@@ -148,13 +149,13 @@ impl Desk {
             return Ok(());
         };
         let journal = journal_path(&self.settings.workdir, &request.job);
+        let expected = Expected::of(&database, &stage, indexed.bytes)?;
         let opened = job::open(&database, &stage, &journal, request.fresh)?;
         spec.epoch = opened.epoch;
         let foreman = ForemanActor::start(&self.runtime, &spec, opened.journal);
         self.register(&foreman);
         let driver = Driver::new(self.runtime.waiter(), &foreman);
         driver.plan(&database, &stage, opened.progress)?;
-        let expected = Expected::of(&database, &stage, indexed.bytes)?;
         let (status, drains, retires) = (foreman.mailbox(), foreman.mailbox(), foreman.mailbox());
         self.set(State::Running { status, drains, retires, expected });
         // Told while it was not running yet.
@@ -185,11 +186,16 @@ impl Desk {
     fn is_over(&self, status: &Mailbox<AskStatus>) -> bool {
         let status = status.clone();
         let asked = self.waiter().wait(async move { status.ask(AskStatus, STATUS_DEADLINE).await });
-        !matches!(asked, Some(Ok(JobStatus { drained: false, finished: false, failure: None, .. })))
+        match asked {
+            Some(Ok(status)) => status.drained || status.finished || status.failure.is_some(),
+            Some(Err(MailError::Gone(_))) | None => true,
+            // It is busy, but it is there.
+            Some(Err(_)) => false,
+        }
     }
 
     /// Waits until a foreman is over, and has it let go of its journal.
-    fn await_end(&self, Before { status, retires }: Before) {
+    fn await_end(&self, Before { status, retires, .. }: Before) {
         while !self.is_over(&status) {
             Interrupt::default().pause(POLL);
         }
@@ -199,7 +205,6 @@ impl Desk {
 
     /// Begins a job that is the present one, once the foreman before it, if there is one, is over.
     fn begin(self: &Arc<Self>, request: JobRequest, before: Option<Before>) -> Spawned {
-        self.draining.store(false, Ordering::SeqCst);
         let desk = Arc::clone(self);
         spawn_thread("job", move || {
             let ran = catch_unwind(AssertUnwindSafe(|| {
@@ -218,20 +223,33 @@ impl Desk {
         .map_err(|error| refusal(&error.into()))
     }
 
-    /// A job that is over looks for what is new since; one that runs is left alone.
-    fn begin_again(self: &Arc<Self>, request: JobRequest, before: Before) -> Spawned {
-        if !self.is_over(&before.status) {
-            return Ok(());
+    /// A job that is over makes room for another, or looks itself for what is new since; one that
+    /// runs is left alone.
+    fn begin_after(self: &Arc<Self>, request: JobRequest, before: Before) -> Spawned {
+        if !self.draining.load(Ordering::SeqCst) && !self.is_over(&before.status) {
+            if before.job == request.job {
+                return Ok(());
+            }
+            let sentence = format!(
+                "job '{}' runs on this cluster: submit again when it is over, or stop it first",
+                before.job
+            );
+            return Err(Refusal { code: 1, sentence });
         }
         let mut job = self.job();
         match &*job {
-            Some((known, State::Running { .. })) if known.job == request.job => {}
+            Some((known, State::Running { .. })) if known.job == before.job => {}
             // Somebody else was quicker.
             _ => return Ok(()),
         }
-        *job = present(&request);
+        self.make_present(&mut job, &request);
         drop(job);
         self.begin(request, Some(before))
+    }
+
+    fn make_present(&self, job: &mut Option<(JobRequest, State)>, request: &JobRequest) {
+        self.draining.store(false, Ordering::SeqCst);
+        *job = Some((request.clone(), State::Indexing { files: 0, done: 0 }));
     }
 
     fn register(&self, foreman: &Address<ForemanActor>) {
@@ -245,11 +263,6 @@ impl Desk {
     }
 }
 
-/// A job at its beginning, as the present one.
-fn present(request: &JobRequest) -> Option<(JobRequest, State)> {
-    Some((request.clone(), State::Indexing { files: 0, done: 0 }))
-}
-
 fn refusal(error: &Error) -> Refusal {
     Refusal { code: error.exit_code(), sentence: error.to_string() }
 }
@@ -259,31 +272,28 @@ impl Handler<Submit> for Scheduler {
         let Submit(request) = submit;
         let known = self.desk.job().clone();
         let draining = self.desk.draining.load(Ordering::SeqCst);
-        let before = match known {
+        match known {
             Some((known, State::Indexing { .. })) if known.job != request.job || draining => {
                 let sentence =
                     format!("job '{}' is being indexed: submit again when it runs", known.job);
-                return reply.send(Err(Refusal { code: 1, sentence }));
+                reply.send(Err(Refusal { code: 1, sentence }));
             }
-            Some((_, State::Indexing { .. })) => return reply.send(Ok(())),
-            Some((known, State::Running { status, retires, .. })) if known.job == request.job => {
-                let before = Before { status, retires };
-                if !draining {
-                    let desk = Arc::clone(&self.desk);
-                    let looking = spawn_thread("submit", move || {
-                        reply.send(desk.begin_again(request, before));
-                    });
-                    if let Err(error) = looking {
-                        tracing::error!("a job cannot be looked at: {error}");
-                    }
-                    return;
+            Some((_, State::Indexing { .. })) => reply.send(Ok(())),
+            Some((known, State::Running { status, retires, .. })) => {
+                let before = Before { job: known.job, status, retires };
+                let desk = Arc::clone(&self.desk);
+                let looking = spawn_thread("submit", move || {
+                    reply.send(desk.begin_after(request, before));
+                });
+                if let Err(error) = looking {
+                    tracing::error!("a job cannot be looked at: {error}");
                 }
-                Some(before)
             }
-            _ => None,
-        };
-        *self.desk.job() = present(&request);
-        reply.send(self.desk.begin(request, before));
+            _ => {
+                self.desk.make_present(&mut self.desk.job(), &request);
+                reply.send(self.desk.begin(request, None));
+            }
+        }
     }
 }
 

@@ -109,7 +109,9 @@ impl StageBar {
         if stage.done + stage.waiting == 0 {
             return;
         }
-        let (began, before) = *self.began.get_or_insert_with(|| (clock::now(), tally.entered));
+        // A scheduler that was started anew begins to count anew.
+        let began = self.began.filter(|(_, before)| *before <= tally.entered);
+        let (began, before) = *self.began.insert(began.unwrap_or((clock::now(), tally.entered)));
         let message = match stalled {
             Some(seconds) => format!("stalled: no worker for {seconds} s"),
             None if stage.waiting == 0 && done >= all => told(tally.entered, stage, None),

@@ -235,8 +235,8 @@ impl<'a> Job<'a> {
                 self.bars.clear();
                 explain::remark(&database, &stage)?;
                 let journal = journal_path(&self.workdir, &options.job);
-                let driver = cluster.submit(&stage, &journal, options.threads(), options.fresh)?;
                 let expected = Expected::of(&database, &stage, indexed.bytes)?;
+                let driver = cluster.submit(&stage, &journal, options.threads(), options.fresh)?;
                 follow(&driver, &self.bars, expected, &interrupt)?
             }
             None => JobStatus { drained: true, ..JobStatus::default() },

@@ -206,7 +206,8 @@ fn what_a_file_says_of_itself_is_not_foretold() {
     // The reader takes rate and times of a miniSEED file from the file.
     let mut document = document(1.0);
     document.extend(doc! {
-        "storage_mode": "file", "format": "mseed", "dir": "", "dfile": "a", "time_standard": "Relative",
+        "storage_mode": "file", "format": "mseed", "dir": "", "dfile": "a",
+        "time_standard": "Relative",
     });
     let database = stored(&[document]);
     let day = Window::utc("2020-01-01".parse().unwrap(), "2020-01-02".parse().unwrap());

@@ -3,9 +3,7 @@
 use std::sync::Arc;
 
 use bson::{Document, doc};
-use mspass_core::{
-    Datum, ErrorLog, History, Life, Metadata, SeedId, Severity, Tombstone, UtcTime,
-};
+use mspass_core::{Datum, ErrorLog, History, Life, Metadata, SeedId, Severity, Tombstone, UtcTime};
 use mspass_io::db::id::to_document_id;
 use mspass_io::db::{ReadOptions, Waveform, Waveforms, from_bson};
 use mspass_io::store::Find;

@@ -46,15 +46,15 @@ pub struct Suspect {
 pub struct Death {
     /// What was in work then; nothing where there was no process, or it ended in order.
     pub suspects: Vec<Suspect>,
-    /// How it ended.
+    /// How it ended; `None` where nobody saw it: a person may have killed it, with whoever watched
+    /// it.
     pub how: Option<String>,
 }
 
 impl Death {
-    /// A death with these in work. One of several was not alone, whatever stands there; nor was one
-    /// whose end nobody saw: a person may have killed it, with whoever watched it.
+    /// A death with these in work. One of several was not alone, whatever stands there.
     pub fn of(mut suspects: Vec<Suspect>, how: Option<String>) -> Self {
-        let counts = suspects.len() == 1 && how.is_some();
+        let counts = suspects.len() == 1;
         suspects.iter_mut().for_each(|suspect| suspect.alone &= counts);
         Self { suspects, how }
     }
@@ -373,11 +373,11 @@ mod tests {
         pen.datum(3, || "the third".into());
         let alone = Suspect { alone: true, ..suspect(2, 3, "the third") };
         assert_eq!(suspects(&path), std::slice::from_ref(&alone));
-        // What is not the only one was not alone, whatever stands there; nor if nobody saw it die.
+        // What is not the only one was not alone, whatever stands there.
         let how = || Some("signal 6".to_owned());
         let two = Death::of(vec![alone.clone(), suspect(1, 0, "")], how());
         assert!(two.suspects.iter().all(|suspect| !suspect.alone));
-        assert!(!Death::of(vec![alone.clone()], None).suspects[0].alone);
+        assert!(Death::of(vec![alone.clone()], None).suspects[0].alone);
         assert!(Death::of(vec![alone], how()).suspects[0].alone);
     }
 

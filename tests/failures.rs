@@ -152,9 +152,21 @@ fn who_guards_a_job_passes_signals_on_and_leaves_nobody_behind() {
     let whole = whole(&undisturbed);
     let abort = ["--abort", "06:00"];
     assert_eq!(start(&work, &abort).signal(), Some(SIGABRT));
-    let lock = work.join("jobs/misbehaving.guarded");
+    // Whoever deletes the journals costs no more than what is done again.
+    std::fs::remove_dir_all(work.join("jobs")).unwrap();
+    let lock = work.join("jobs/misbehaving.journal");
     let is_free = || std::fs::File::open(&lock).is_ok_and(|file| file.try_lock().is_ok());
-    for (signals, expected) in [(&["-KILL"][..], None), (&["-INT", "-INT"], Some(130))] {
+    let ends = [
+        (&["-KILL"][..], false, None),
+        (&["-INT", "-INT"], false, Some(130)),
+        // The first comes to both; it is one all the same.
+        (&["-TERM", "-TERM"], true, Some(143)),
+    ];
+    for (signals, to_both, expected) in ends {
+        // Nobody was to blame when it was asked to end, so another culprit is needed.
+        if to_both {
+            assert_eq!(start(&work, &["--abort", "06:10"]).signal(), Some(SIGABRT));
+        }
         // The culprit is found; then a datum takes for ever.
         let mut guard = Command::new(built(EXAMPLE));
         guard.arg("--workdir").arg(&work).args(abort).args(["--endless", "06:20", "--quiet"]);
@@ -164,9 +176,18 @@ fn who_guards_a_job_passes_signals_on_and_leaves_nobody_behind() {
             let endless = noted.iter().any(|suspect| suspect.datum.contains("T06:20"));
             if endless && !is_free() { Ok(()) } else { Err(format!("{noted:?}")) }
         });
-        for &signal in signals {
-            let sent = Command::new("kill").args([signal, &guard.id().to_string()]).status();
-            assert!(sent.unwrap().success());
+        // Another start is refused, and disturbs nobody.
+        assert_eq!(start(&work, &abort).code(), Some(2));
+        let pid = guard.id();
+        let child = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap();
+        for (number, &signal) in signals.iter().enumerate() {
+            assert!(guard.try_wait().unwrap().is_none());
+            let mut kill = Command::new("kill");
+            kill.args([signal, &pid.to_string()]);
+            if to_both && number == 0 {
+                kill.arg(child.trim());
+            }
+            assert!(kill.status().unwrap().success());
             std::thread::sleep(Duration::from_millis(200));
         }
         assert_eq!(guard.wait().unwrap().code(), expected);

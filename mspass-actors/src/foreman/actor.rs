@@ -49,6 +49,8 @@ pub struct ForemanActor {
     /// Who waits for the end of a stage.
     awaiting: Vec<(AwaitStage, Reply<AwaitStage>)>,
     finished: bool,
+    /// Whether charges are written that may not be on the disk yet.
+    charged: bool,
 }
 
 /// A worker, and where it is reached.
@@ -88,6 +90,7 @@ impl ForemanActor {
                 offers: VecDeque::new(),
                 awaiting: Vec::new(),
                 finished: false,
+                charged: false,
             });
         address.every(runtime, TICK, || Tick);
         address
@@ -97,7 +100,15 @@ impl ForemanActor {
     fn act(&mut self) {
         while let Some(output) = self.state.poll_output() {
             match output {
-                Output::Grant { worker, leases } => self.grant(&worker, leases),
+                Output::Grant { worker, leases } => {
+                    // They are known before a task may break this process too.
+                    if std::mem::take(&mut self.charged)
+                        && let Err(error) = self.journal.flush()
+                    {
+                        self.state.fail(error.to_string());
+                    }
+                    self.grant(&worker, leases);
+                }
                 Output::Recall { worker, count } => self.recall(&worker, count),
                 Output::Done { key, partition, tally } => {
                     if let Some((totals, done)) = self.stages.get_mut(partition.stage as usize) {
@@ -120,10 +131,7 @@ impl ForemanActor {
                     let Charge { worker, reason, alone, .. } = &*charge;
                     tracing::warn!(worker, datum, alone, "{key:?} is charged: {reason}");
                     self.write(Record::Charged { key, charge });
-                    // It is known before the task may break this process too.
-                    if let Err(error) = self.journal.flush() {
-                        self.state.fail(error.to_string());
-                    }
+                    self.charged = true;
                 }
                 Output::SetAside(letter) => {
                     if let Some(caller) = self.callers.remove(&letter.key) {

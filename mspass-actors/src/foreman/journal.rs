@@ -359,7 +359,7 @@ mod tests {
     fn charge() -> Charge {
         let (worker, reason) = ("w".into(), "it broke".into());
         let datum = Some(TaskDatum { ordinal: 7, name: "a".into() });
-        Charge { worker, attempt: 3, reason, datum, alone: true }
+        Charge { worker, attempt: 3, reason, datum, alone: true, unseen: false }
     }
 
     #[test]
@@ -380,7 +380,7 @@ mod tests {
         drop(journal);
         let (_, replay) = Journal::open(&path, "test", "run").unwrap();
         assert_eq!(replay.set_aside.values().collect::<Vec<_>>(), [&letter(2)]);
-        assert_eq!(replay.charges, [(letter(2).key, charge())]);
+        assert_eq!(replay.charges, [(letter(2).key, vec![charge()])].into());
     }
 
     #[test]

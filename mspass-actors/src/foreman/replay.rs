@@ -1,6 +1,6 @@
 //! What a journal knew when it was opened, in little memory: some 70 bytes for each task done.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
 use std::io::{BufReader, Read, Seek};
 
@@ -8,9 +8,15 @@ use bson::oid::ObjectId;
 use serde::Deserialize;
 
 use super::journal::{RECORD_BYTES_MAX, Record};
-use super::task::{Charge, DeadLetter};
+use super::state::BLAMED_MAX;
+use super::task::{
+    CHARGES_KEPT_MAX, CHARGES_MAX, Charge, DeadLetter, POISON_MAX, UNSEEN_PER_CHARGE,
+};
 use crate::workflow::partition::TaskKey;
 use crate::workflow::tally::Tally;
+
+/// Charges against a task that can matter: with more it is set aside.
+const CHARGES_READ_MAX: usize = CHARGES_KEPT_MAX + POISON_MAX * CHARGES_MAX * UNSEEN_PER_CHARGE;
 
 /// What a journal knew when it was opened.
 #[derive(Debug, Default)]
@@ -22,7 +28,7 @@ pub struct Replay {
     /// Tasks set aside and not queued anew.
     pub set_aside: HashMap<TaskKey, DeadLetter>,
     /// What is held against tasks, those that are done among them: they may be done again.
-    pub charges: Vec<(TaskKey, Charge)>,
+    pub charges: BTreeMap<TaskKey, Vec<Charge>>,
     /// The version of each origin that was read last.
     versions: HashMap<ObjectId, u64>,
 }
@@ -46,10 +52,17 @@ impl Replay {
                 self.set_aside.remove(&key);
             }
             Record::SetAside(letter) => drop(self.set_aside.insert(letter.key, *letter)),
-            Record::Charged { key, charge } => self.charges.push((key, *charge)),
+            Record::Charged { key, charge } => {
+                if self.charges.len() < BLAMED_MAX || self.charges.contains_key(&key) {
+                    let charges = self.charges.entry(key).or_default();
+                    if charges.len() <= CHARGES_READ_MAX {
+                        charges.push(*charge);
+                    }
+                }
+            }
             Record::Requeued(key) => {
                 self.set_aside.remove(&key);
-                self.charges.retain(|(charged, _)| *charged != key);
+                self.charges.remove(&key);
             }
             Record::Header { .. } => {}
         }

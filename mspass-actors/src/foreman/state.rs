@@ -346,6 +346,7 @@ impl Foreman {
                 reason: format!("it broke the process of its worker ({how})"),
                 datum: ordinal.map(|ordinal| TaskDatum { ordinal, name: suspect.datum.clone() }),
                 alone: suspect.alone,
+                unseen: death.how.is_none(),
             };
             let journaled = Box::new(charge.clone());
             self.outputs.push_back(Output::Charged { key, charge: journaled });
@@ -557,7 +558,8 @@ impl Foreman {
     /// A task panicked outside its steps, which nothing else can have caused.
     fn panicked(&mut self, worker: &str, Token { key, attempt, .. }: Token, reason: String) {
         let worker = worker.to_owned();
-        if self.charge(key, Charge { worker, attempt, reason, datum: None, alone: true }) {
+        let (alone, unseen) = (true, false);
+        if self.charge(key, Charge { worker, attempt, reason, datum: None, alone, unseen }) {
             self.set_aside(key);
         }
     }

@@ -14,6 +14,9 @@ pub const MISSING_ATTEMPTS_MAX: u32 = 20;
 /// Times that a datum alone may break the process of its worker before it is poison, and a task
 /// its worker, where no datum is known, before it is set aside.
 pub const CHARGES_MAX: usize = 3;
+/// Deaths that nobody saw which count as much as one that somebody saw: a person may have ended
+/// those, but hardly ever over the same datum.
+pub(super) const UNSEEN_PER_CHARGE: usize = 2;
 /// Data of a task that may be poison; with more it is set aside.
 pub const POISON_MAX: usize = 64;
 /// Charges that are kept against a task; with more it is set aside, for no datum of it is to blame.
@@ -36,6 +39,9 @@ pub struct Charge {
     /// Whether it can have been nothing else: nothing else was in work.
     #[serde(default)]
     pub alone: bool,
+    /// Whether nobody saw how the process died.
+    #[serde(default)]
+    pub unseen: bool,
 }
 
 /// A task that is set aside because it keeps breaking workers. It can be queued anew.
@@ -143,11 +149,13 @@ impl Blame {
         let (datum, reason) = (charge.datum.clone(), charge.reason.clone());
         self.charges.push(charge);
         let alike = self.charges.iter().filter(|charge| charge.alone && charge.datum == datum);
-        if alike.count() >= CHARGES_MAX {
+        let weights = alike.map(|charge| if charge.unseen { 1 } else { UNSEEN_PER_CHARGE });
+        let (times, weight) = weights.fold((0, 0), |(times, sum), one| (times + 1, sum + one));
+        if weight >= CHARGES_MAX * UNSEEN_PER_CHARGE {
             match datum {
                 Some(datum) if self.poison.len() < POISON_MAX => {
                     self.charges.retain(|charge| charge.datum.as_ref() != Some(&datum));
-                    let reason = format!("{reason}, {CHARGES_MAX} times");
+                    let reason = format!("{reason}, {times} times");
                     self.poison.push(Poison { datum, reason });
                 }
                 _ => self.is_over = true,
@@ -164,5 +172,30 @@ impl Blame {
     /// Whether it broke this worker.
     pub(super) fn names(&self, worker: &str) -> bool {
         self.charges.iter().any(|charge| charge.worker == worker)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn deaths_that_nobody_saw_count_half() {
+        let charge = |unseen| {
+            let datum = Some(TaskDatum { ordinal: 7, name: "a".into() });
+            let (worker, reason) = ("w".into(), "it broke".into());
+            Charge { worker, attempt: 1, reason, datum, alone: true, unseen }
+        };
+        let ends = [&[false; 3][..], &[true; 6], &[true, false, true, true, false]];
+        for unseen in ends {
+            let mut blame = Blame::default();
+            for (number, &unseen) in unseen.iter().enumerate() {
+                assert_eq!(blame.poison.len(), 0, "{number}");
+                blame.add(charge(unseen));
+            }
+            let reasons: Vec<&str> = blame.poison.iter().map(|one| one.reason.as_str()).collect();
+            assert_eq!(reasons, [format!("it broke, {} times", unseen.len())]);
+            assert!(!blame.is_over() && blame.charges.is_empty());
+        }
     }
 }

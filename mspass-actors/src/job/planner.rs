@@ -26,7 +26,9 @@ impl Planner<'_> {
     /// Offers everything that is left to do, and says that it is all.
     pub(super) fn plan(&self, progress: &Progress) -> Result<()> {
         let last = self.stage.workflow().stage_count().saturating_sub(1);
-        let offer = Offer { charges: progress.replay.charges.clone(), ..Offer::default() };
+        let charges = progress.replay.charges.iter();
+        let charges = charges.flat_map(|(key, of)| of.iter().map(|one| (*key, one.clone())));
+        let offer = Offer { charges: charges.collect(), ..Offer::default() };
         let mut offers = Offers { planner: self, progress, offer };
         // Buckets are named by all that goes into them.
         let inputs = if last > 0 { self.sum_of_inputs()? } else { 0 };

@@ -8,7 +8,8 @@ use std::collections::HashMap;
 use std::fs::{self, File, OpenOptions};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
@@ -45,15 +46,15 @@ pub struct Suspect {
 pub struct Death {
     /// What was in work then; nothing where there was no process, or it ended in order.
     pub suspects: Vec<Suspect>,
-    /// How it ended.
+    /// How it ended; `None` where nobody saw it: a person may have killed it, with whoever watched
+    /// it.
     pub how: Option<String>,
 }
 
 impl Death {
-    /// A death with these in work. One of several was not alone, whatever stands there; nor was one
-    /// whose end nobody saw: a person may have killed it, with whoever watched it.
+    /// A death with these in work. One of several was not alone, whatever stands there.
     pub fn of(mut suspects: Vec<Suspect>, how: Option<String>) -> Self {
-        let counts = suspects.len() == 1 && how.is_some();
+        let counts = suspects.len() == 1;
         suspects.iter_mut().for_each(|suspect| suspect.alone &= counts);
         Self { suspects, how }
     }
@@ -77,6 +78,16 @@ pub struct Slate {
     /// Whether each datum is noted; else only those of tasks that run alone.
     each: bool,
     places: Vec<Mutex<Place>>,
+    closed: AtomicBool,
+}
+
+/// The slates of this process that are files.
+static OPEN: Mutex<Vec<Weak<Slate>>> = Mutex::new(Vec::new());
+
+/// Closes all slates of this process, before it ends by itself.
+pub fn close_all() {
+    let open = std::mem::take(&mut *lock(&OPEN));
+    open.iter().filter_map(Weak::upgrade).for_each(|slate| slate.close());
 }
 
 impl Slate {
@@ -115,12 +126,27 @@ impl Slate {
         let file =
             OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;
         file.set_len(0)?;
-        Ok((Arc::new(Self::new(Some(file), threads, each)), before))
+        let slate = Arc::new(Self::new(Some(file), threads, each));
+        let mut open = lock(&OPEN);
+        open.retain(|slate| slate.strong_count() > 0);
+        open.push(Arc::downgrade(&slate));
+        Ok((slate, before))
     }
 
     fn new(file: Option<File>, threads: usize, each: bool) -> Self {
         let place = |thread| Mutex::new(Place { thread, sequence: 0, work: None });
-        Self { file, each, places: (0..threads.min(PLACES_MAX)).map(place).collect() }
+        let places = (0..threads.min(PLACES_MAX)).map(place).collect();
+        Self { file, each, places, closed: AtomicBool::new(false) }
+    }
+
+    /// Empties the file for good: what is in work now is given up, and is to blame for nothing.
+    pub fn close(&self) {
+        self.closed.store(true, Ordering::Release);
+        // Whoever writes just now has written.
+        self.places.iter().for_each(|place| drop(lock(place)));
+        if let Some(Err(error)) = self.file.as_ref().map(|file| file.set_len(0)) {
+            tracing::warn!("the slate of running tasks cannot be emptied: {error}");
+        }
     }
 
     /// The pen of one thread.
@@ -138,7 +164,7 @@ impl Slate {
         let mut place = lock(place);
         change(&mut place.work);
         place.sequence += 1;
-        if let Some(file) = &self.file {
+        if let Some(file) = self.file.as_ref().filter(|_| !self.closed.load(Ordering::Acquire)) {
             let at = (thread * PLACE_BYTES) as u64;
             if let Err(error) = file.write_all_at(&encode(&place), at) {
                 tracing::warn!("the slate of running tasks cannot be written: {error}");
@@ -147,8 +173,8 @@ impl Slate {
     }
 }
 
-fn lock(place: &Mutex<Place>) -> std::sync::MutexGuard<'_, Place> {
-    place.lock().unwrap_or_else(PoisonError::into_inner)
+fn lock<T>(of: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    of.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The first bytes of a name, whole characters: what a slate keeps of it.
@@ -322,6 +348,19 @@ mod tests {
     }
 
     #[test]
+    fn what_a_process_gives_up_that_ends_by_itself_is_to_blame_for_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("slate");
+        let (slate, _) = Slate::open(&path, 2).unwrap();
+        slate.pen(0).begin("noise", TaskKey(1), false);
+        assert_eq!(suspects(&path), [suspect(1, 0, "")]);
+        slate.close();
+        slate.pen(0).datum(1, || "IU.ANMO.00.BHZ".into());
+        slate.pen(1).begin("noise", TaskKey(2), false);
+        assert_eq!(suspects(&path), []);
+    }
+
+    #[test]
     fn where_nobody_watches_only_data_of_a_task_alone_are_noted() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("slate");
@@ -334,11 +373,11 @@ mod tests {
         pen.datum(3, || "the third".into());
         let alone = Suspect { alone: true, ..suspect(2, 3, "the third") };
         assert_eq!(suspects(&path), std::slice::from_ref(&alone));
-        // What is not the only one was not alone, whatever stands there; nor if nobody saw it die.
+        // What is not the only one was not alone, whatever stands there.
         let how = || Some("signal 6".to_owned());
         let two = Death::of(vec![alone.clone(), suspect(1, 0, "")], how());
         assert!(two.suspects.iter().all(|suspect| !suspect.alone));
-        assert!(!Death::of(vec![alone.clone()], None).suspects[0].alone);
+        assert!(Death::of(vec![alone.clone()], None).suspects[0].alone);
         assert!(Death::of(vec![alone], how()).suspects[0].alone);
     }
 

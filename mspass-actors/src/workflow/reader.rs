@@ -215,11 +215,18 @@ struct Piece<'a> {
     first: u64,
     end: u64,
     samples: Vec<f64>,
+    /// Why its records are not decoded, where they are not.
+    poison: Option<String>,
 }
 
 impl Piece<'_> {
     fn next(&self) -> u64 {
         self.first + self.samples.len() as u64
+    }
+
+    /// Whether it goes on with this sample.
+    fn fits(&self, first: u64) -> bool {
+        self.next() == first && first < self.end
     }
 }
 
@@ -232,6 +239,7 @@ fn read_run(
     bench: &mut Bench,
 ) -> Result<Faults, StageFault> {
     let mut faults = Faults::default();
+    task.pass_by(|| format!("the first record of {}", run.id), bench);
     let mut held = bench.file.take();
     let opened = open(&mut held, &run.path).and_then(Records::of_file);
     match opened {
@@ -292,6 +300,16 @@ fn read_records(
         if first >= to {
             break;
         }
+        let begin = from.max(first);
+        open_at(task, run, &mut piece, begin, emit, bench);
+        if let Some(piece) = piece.as_mut().filter(|piece| piece.poison.is_some())
+            && (first + npts).min(to) <= piece.end
+        {
+            // As many as they would be.
+            let due = piece.samples.len() + ((first + npts).min(to) - begin) as usize;
+            piece.samples.resize(due, 0.0);
+            continue;
+        }
         decoded.clear();
         let record = records.record().and_then(|record| record.decode_f64(&mut decoded));
         match record {
@@ -309,7 +327,7 @@ fn read_records(
                 continue;
             }
         }
-        let begin = from.saturating_sub(first).min(npts) as usize;
+        let begin = (begin - first) as usize;
         let end = (to.saturating_sub(first)).min(decoded.len() as u64) as usize;
         let samples = decoded.get(begin..end).unwrap_or_default();
         fill(task, run, &mut piece, first + begin as u64, samples, emit, bench);
@@ -332,16 +350,7 @@ fn fill<'a>(
     bench: &mut Bench,
 ) {
     while !samples.is_empty() {
-        let fits = piece.as_ref().is_some_and(|piece| piece.next() == first && first < piece.end);
-        if !fits {
-            if let Some(done) = piece.take() {
-                finish(task, done, emit, bench);
-            }
-            let end = run.grid.piece_end(first);
-            // Enough for the whole piece, unless the document claims an absurd rate.
-            let room = (end - first).min(PIECE_SAMPLES_RESERVED_MAX) as usize;
-            *piece = Some(Piece { run, first, end, samples: bench.scratch.take_room(room) });
-        }
+        open_at(task, run, piece, first, emit, bench);
         let Some(open) = piece.as_mut() else { return };
         let room = usize::try_from(open.end - first).unwrap_or(usize::MAX);
         let (now, later) = samples.split_at(room.min(samples.len()));
@@ -351,18 +360,42 @@ fn fill<'a>(
     }
 }
 
+/// Where the piece in work does not go on with this sample it ends, and the next one is noted.
+fn open_at<'a>(
+    task: &mut Task<'_>,
+    run: &'a Run,
+    piece: &mut Option<Piece<'a>>,
+    first: u64,
+    emit: &Emit<TimeSeries>,
+    bench: &mut Bench,
+) {
+    if piece.as_ref().is_some_and(|piece| piece.fits(first)) {
+        return;
+    }
+    if let Some(done) = piece.take() {
+        finish(task, done, emit, bench);
+    }
+    let poison = task.note(|| format!("{} {}", run.id, run.grid.instant(first)), bench);
+    let end = run.grid.piece_end(first);
+    // Enough for the whole piece, unless the document claims an absurd rate.
+    let room = (end - first).min(PIECE_SAMPLES_RESERVED_MAX) as usize;
+    let samples = bench.scratch.take_room(room);
+    *piece = Some(Piece { run, first, end, samples, poison });
+}
+
 /// Samples that room is made for before they are read: an hour at 500 Hz.
 const PIECE_SAMPLES_RESERVED_MAX: u64 = 1_800_000;
 
 fn finish(task: &mut Task<'_>, piece: Piece<'_>, emit: &Emit<TimeSeries>, bench: &mut Bench) {
-    let Piece { run, first, samples, .. } = piece;
+    let Piece { run, first, samples, poison, .. } = piece;
+    if samples.is_empty() {
+        // The record that it would have begun with cannot be decoded.
+        return bench.scratch.give_back(samples);
+    }
     let mut trace = TimeSeries::new(run.id.clone(), run.grid.instant(first), run.rate, samples);
     trace.history = History::of(run.document, first);
-    let name = || {
-        let start = trace.axis.starttime().map(|time| time.to_string()).unwrap_or_default();
-        format!("{} {start}", trace.id)
-    };
-    match task.enter(name, trace.npts(), bench) {
+    task.count_entered(trace.npts());
+    match poison {
         None => emit(trace, task, bench),
         Some(reason) => {
             trace.kill(POISON, reason);

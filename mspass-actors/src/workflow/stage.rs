@@ -332,18 +332,25 @@ impl Task<'_> {
         PieceName { job, stage, bucket: 0, part: self.key.0 as u64, chunk: 0 }
     }
 
-    /// A datum comes to life; it is noted under its name. Gives why it must not go on, if it is
-    /// known as poison.
+    /// A datum begins; it is noted under its name. Gives why it must not go on, if it is known as
+    /// poison.
     #[must_use]
-    pub(super) fn enter(
-        &mut self,
-        name: impl Fn() -> String,
-        npts: usize,
-        bench: &Bench,
-    ) -> Option<String> {
-        self.begun += 1;
+    pub(super) fn enter(&mut self, name: impl Fn() -> String, bench: &Bench) -> Option<String> {
+        self.count_entered(0);
+        self.note(name, bench)
+    }
+
+    /// Counts a datum that begins, of so many samples.
+    pub(super) fn count_entered(&mut self, npts: usize) {
         self.output.tally.entered += 1;
         self.output.tally.samples_in += npts as u64;
+    }
+
+    /// A datum is noted under its name before anything of it is read. Gives why it must not go on,
+    /// if it is known as poison.
+    #[must_use]
+    pub(super) fn note(&mut self, name: impl Fn() -> String, bench: &Bench) -> Option<String> {
+        self.begun += 1;
         // The name too: what is read may have changed.
         let is_it = |known: &&Poison| {
             known.datum.ordinal == self.begun && known.datum.name == short(&name())
@@ -355,6 +362,13 @@ impl Task<'_> {
             pen.datum(ordinal, name);
         }
         poison
+    }
+
+    /// What is read now is of no datum that is known yet: the one before has ended.
+    pub(super) fn pass_by(&self, what: impl Fn() -> String, bench: &Bench) {
+        if let Some(pen) = &bench.pen {
+            pen.datum(0, what);
+        }
     }
 
     /// Stores what there is when it is much; gives what went wrong since the last time.

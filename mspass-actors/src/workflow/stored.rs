@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use bson::{Document, doc};
-use mspass_core::{Datum, ErrorLog, History, Life, Metadata, Severity, Tombstone};
-use mspass_io::db::{ReadOptions, Waveform, Waveforms};
+use mspass_core::{Datum, ErrorLog, History, Life, Metadata, SeedId, Severity, Tombstone, UtcTime};
+use mspass_io::db::id::to_document_id;
+use mspass_io::db::{ReadOptions, Waveform, Waveforms, from_bson};
 use mspass_io::store::Find;
 
 use super::partition::Part;
@@ -22,21 +23,65 @@ pub(super) fn read_documents<T: Waveform>(collection: String, query: Query, emit
         let filter = both(&query.filter_for(task.stage.job_id), within);
         let find = Find::filter(filter).sort(doc! { "_id": 1 });
         let waveforms = Waveforms::new(&bench.database);
-        for read in waveforms.cursor::<T>(&find, &options)? {
-            let mut datum = read?;
-            let name = || format!("{} {}", datum.seed_id(), start_of(&datum));
-            let poison = task.enter(name, datum.npts(), bench);
-            for key in PLACE_KEYS {
-                datum.metadata_mut().remove(key);
+        for document in bench.database.documents.find(&collection, &find)? {
+            let document = document?;
+            // Reading its samples may be what breaks the process.
+            if let Some(reason) = task.note(|| name_of(&document), bench) {
+                task.count_entered(0);
+                task.bury(&unread::<T>(&document, reason));
+                task.settle(bench)?;
+                continue;
             }
-            datum.metadata_mut().clear_modified();
-            if let Some(reason) = poison {
-                datum.kill(POISON, reason);
+            let data = waveforms.read_pieces::<T>(&document, &options)?;
+            let is_one = data.len() == 1;
+            for mut datum in data {
+                task.count_entered(datum.npts());
+                // Each of several stretches has a name of its own.
+                let name = || format!("{} {}", datum.seed_id(), start_of(&datum));
+                let poison = if is_one { None } else { task.note(name, bench) };
+                for key in PLACE_KEYS {
+                    datum.metadata_mut().remove(key);
+                }
+                datum.metadata_mut().clear_modified();
+                if let Some(reason) = poison {
+                    datum.kill(POISON, reason);
+                }
+                go_on(datum, &emit, task, bench)?;
             }
-            go_on(datum, &emit, task, bench)?;
         }
         Ok(())
     })
+}
+
+fn seed_id_of(document: &Document) -> Option<SeedId> {
+    let code = |key| document.get_str(key).unwrap_or_default();
+    SeedId::new(code("net"), code("sta"), code("loc"), code("chan")).ok()
+}
+
+/// The name of what a document speaks of, before its samples are read.
+fn name_of(document: &Document) -> String {
+    let nanos = document.get_i64("starttime_ns").ok().map(UtcTime::from_nanos);
+    let seconds = || match document.get_str("time_standard") {
+        Ok("Relative") => None,
+        _ => document.get_f64("starttime").ok().map(UtcTime::from_seconds),
+    };
+    let start = nanos.or_else(seconds).map(|time| time.to_string()).unwrap_or_default();
+    match seed_id_of(document) {
+        Some(id) => format!("{id} {start}"),
+        None => document.get("_id").map(ToString::to_string).unwrap_or_default(),
+    }
+}
+
+/// What is buried of a document whose samples are not read: its keys.
+fn unread<T: Datum>(document: &Document, reason: String) -> Tombstone {
+    let keys = document.iter().filter(|(key, _)| !PLACE_KEYS.contains(&key.as_str()));
+    let mut metadata: Metadata =
+        keys.map(|(key, value)| (key.as_str(), from_bson(value))).collect();
+    metadata.clear_modified();
+    let id = document.get_object_id("_id").map(to_document_id);
+    let history = id.map(|id| History::of(id, 0)).unwrap_or_default();
+    let id = seed_id_of(document);
+    Tombstone { id, ..unseen::<T>(POISON, reason, metadata, history) }
 }
 
 /// A datum of a source begins: it goes to its first step, or where it belongs when it is dead.
@@ -95,7 +140,7 @@ pub(super) fn make_numbered<T: Datum>(
             return Err(StageFault::Broken("this part is of no numbered source".into()));
         };
         for number in from..to {
-            if let Some(reason) = task.enter(|| format!("{name} {number}"), 0, bench) {
+            if let Some(reason) = task.enter(|| format!("{name} {number}"), bench) {
                 // Making it may be what breaks the process.
                 let history = History::of(input, number);
                 task.bury(&unseen::<T>(POISON, reason, Metadata::default(), history));
@@ -177,6 +222,8 @@ mod tests {
         let id = |at: usize| found[at].get_object_id("_id").unwrap();
         let part = Part::Documents { first: id(0), last: id(3) };
         let name = format!("XX.{}.00.HHZ 1970-01-01T00:00:00Z", found[1].get_str("sta").unwrap());
+        // It would be refused if its samples were looked for.
+        database.blobs.delete(&[found[1].get_object_id("gridfs_id").unwrap()]).unwrap();
         let copy = Stage::new(copied, "copied");
         assert_eq!(run(&copy, &database, part, &[(2, &name), (1, "another")]), (3, 1));
 

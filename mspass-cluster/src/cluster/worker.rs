@@ -111,7 +111,14 @@ pub(super) fn compute(settings: &Settings, name: &str, workflows: &Workflows) ->
             spec.job
         )));
     }
-    work(settings, &member, workflows, (scheduler, spec), (name, threads, slate), &interrupt)
+    let own = Arc::clone(&slate.0);
+    let work = || {
+        work(settings, &member, workflows, (scheduler, spec), (name, threads, slate), &interrupt)
+    };
+    let ended = work();
+    // It ends by itself.
+    own.close();
+    ended
 }
 
 /// The job of the scheduler, as soon as there is one; `None` when the scheduler is gone.

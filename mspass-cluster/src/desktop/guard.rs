@@ -7,7 +7,7 @@ use std::fs::{File, OpenOptions, TryLockError};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use mspass_actors::worker::slate;
 use rustix::process::{Pid, Signal, getppid, kill_process};
@@ -30,47 +30,80 @@ const GONE_MAX: Duration = Duration::from_secs(5);
 
 /// What a start of a job is.
 pub(super) enum Start {
-    /// The one that does the job, with what a child holds as long as it lives.
-    Job(Option<File>),
+    /// The one that does the job.
+    Job,
     /// The guard of one that has ended with this code.
     Guard(u8),
 }
 
+/// The process that guards this one, if one does.
+fn guardian() -> Option<i32> {
+    let guard = std::env::var(GUARDED_BY).ok()?.parse().ok()?;
+    (getppid().map(Pid::as_raw_pid) == Some(guard)).then_some(guard)
+}
+
+/// Whether another process guards this one: that one counts the signals.
+pub(super) fn is_guarded() -> bool {
+    guardian().is_some()
+}
+
 /// Finds out what this start is, and guards the job if it has to.
+///
+/// A guard holds the lock beside the journal as long as it lives, who does the job that of the
+/// journal: where either is another's, this start touches nothing.
 pub(super) fn enter(journal: &Path, fresh: bool) -> Result<Start> {
-    let lock = journal.with_extension("guarded");
-    let guard = std::env::var(GUARDED_BY).ok().and_then(|pid| pid.parse().ok());
-    if let Some(guard) = guard
-        && getppid().map(Pid::as_raw_pid) == Some(guard)
-    {
+    if let Some(guard) = guardian() {
         bind(guard, Signal::KILL)?;
-        let refuse = |error| Error::Workdir { path: lock.clone(), error };
-        let held = OpenOptions::new().write(true).create(true).truncate(false).open(&lock);
-        let held = held.map_err(refuse)?;
-        held.lock().map_err(refuse)?;
-        return Ok(Start::Job(Some(held)));
+        return Ok(Start::Job);
+    }
+    let (lock, slate) = (journal.with_extension("guarded"), slate_path(journal, 1));
+    let is_suspect = || !fresh && !slate::suspects(&slate).is_empty();
+    if !lock.exists() && !is_suspect() {
+        return Ok(Start::Job);
+    }
+    let held = open(&lock)?;
+    if is_taken(&held) {
+        return Err(in_use(journal));
     }
     let refuse = |error| Error::Process { action: "listen to signals".into(), error };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(refuse)?;
-    if let Ok(file) = File::open(&lock) {
-        runtime.block_on(await_free(&file));
+    runtime.block_on(await_free(journal))?;
+    if !is_suspect() {
+        return Ok(Start::Job);
     }
-    let slate = slate_path(journal, 1);
-    if fresh || slate::suspects(&slate).is_empty() {
-        return Ok(Start::Job(None));
-    }
-    Ok(Start::Guard(guard_job(&runtime, &slate)?))
+    guard_job(&runtime, &slate).map(Start::Guard)
 }
 
-/// Waits until the child of a guard that was killed is gone.
-async fn await_free(lock: &File) {
+/// Opens a lock, and makes its folder anew where somebody deleted it.
+fn open(lock: &Path) -> Result<File> {
+    let made = lock.parent().map_or(Ok(()), std::fs::create_dir_all);
+    let opened =
+        made.and_then(|()| OpenOptions::new().write(true).create(true).truncate(false).open(lock));
+    opened.map_err(|error| Error::Workdir { path: lock.to_owned(), error })
+}
+
+fn is_taken(file: &File) -> bool {
+    matches!(file.try_lock(), Err(TryLockError::WouldBlock))
+}
+
+fn in_use(journal: &Path) -> Error {
+    let job = journal.file_stem().unwrap_or_default().to_string_lossy();
+    Error::Option(format!(
+        "job '{job}' is being run by another process with this workdir: wait for it, or take \
+         another --job name or --workdir"
+    ))
+}
+
+/// Waits until the child of a guard that was killed is gone; who is not gone then is no such child.
+async fn await_free(journal: &Path) -> Result<()> {
+    let Ok(file) = OpenOptions::new().write(true).open(journal) else { return Ok(()) };
     let free = async {
-        while let Err(TryLockError::WouldBlock) = lock.try_lock() {
+        while is_taken(&file) {
             tokio::time::sleep(LOOK).await;
         }
     };
-    let _ = tokio::time::timeout(GONE_MAX, free).await;
+    tokio::time::timeout(GONE_MAX, free).await.map_err(|_| in_use(journal))
 }
 
 /// Runs the job in a child until it ends otherwise than over its data; gives its exit code.
@@ -79,8 +112,9 @@ fn guard_job(runtime: &Runtime, slate: &Path) -> Result<u8> {
     runtime.block_on(async {
         let mut term = signal(SignalKind::terminate()).map_err(refuse)?;
         let mut interrupt = signal(SignalKind::interrupt()).map_err(refuse)?;
-        let (mut how, mut stopped) = (None, false);
+        let (mut how, mut stopped) = (None, None);
         for _ in 0..STARTS_MAX {
+            mark(slate);
             let mut child = start(how.as_deref())?;
             let status = loop {
                 let asked = tokio::select! {
@@ -92,23 +126,25 @@ fn guard_job(runtime: &Runtime, slate: &Path) -> Result<u8> {
                     break status;
                 }
                 if let Some(asked) = asked {
-                    stopped = true;
-                    pass_on(&child, asked);
+                    // It may have had the first itself, so the second is not left to it.
+                    let passed_on = if stopped.is_some() { Signal::KILL } else { asked };
+                    stopped = Some(asked);
+                    pass_on(&child, passed_on);
                 }
             };
-            if stopped {
+            if let Some(asked) = stopped {
                 // Whoever asked it to end is to blame, not what was in work.
                 drop(std::fs::remove_file(slate));
+                let code = status.code().unwrap_or(128 + asked.as_raw());
+                return Ok(u8::try_from(code).unwrap_or(1));
             }
-            let number = match (status.code(), status.signal()) {
-                (Some(code), _) => return Ok(u8::try_from(code).unwrap_or(1)),
-                (None, number) => number.unwrap_or_default(),
+            let died_over_data = !is_marked(slate) && !slate::suspects(slate).is_empty();
+            let ended = match (status.code(), status.signal().unwrap_or_default()) {
+                (Some(code), _) if !died_over_data => return Ok(u8::try_from(code).unwrap_or(1)),
+                (Some(code), _) => format!("exit code {code}"),
+                (None, number) => format!("signal {number}"),
             };
-            if stopped {
-                return Ok(u8::try_from(128 + number).unwrap_or(1));
-            }
-            let ended = format!("signal {number}");
-            if slate::suspects(slate).is_empty() {
+            if !died_over_data {
                 return Err(Error::Failed(format!("its process ended: {ended}")));
             }
             eprintln!("{}: the job died over its data ({ended}) and goes on", program());
@@ -118,6 +154,18 @@ fn guard_job(runtime: &Runtime, slate: &Path) -> Result<u8> {
             "its process died {STARTS_MAX} times over its data: the same command goes on"
         )))
     })
+}
+
+/// Marks a slate, so that one is known that no child has opened.
+fn mark(slate: &Path) {
+    if let Ok(file) = OpenOptions::new().write(true).open(slate) {
+        drop(file.set_modified(SystemTime::UNIX_EPOCH));
+    }
+}
+
+fn is_marked(slate: &Path) -> bool {
+    let modified = std::fs::metadata(slate).and_then(|slate| slate.modified());
+    modified.is_ok_and(|modified| modified == SystemTime::UNIX_EPOCH)
 }
 
 /// Starts this same program again, in the place of this one.

@@ -134,10 +134,10 @@ fn run_job(
     if options.explain {
         return explain::explain_one(options, sample, &Stage::new(workflow, &options.job));
     }
-    let _held = match guard::enter(&journal_path(&options.workdir, &options.job), options.fresh)? {
-        guard::Start::Job(held) => held,
-        guard::Start::Guard(code) => return Ok(code),
-    };
+    let journal = journal_path(&options.workdir, &options.job);
+    if let guard::Start::Guard(code) = guard::enter(&journal, options.fresh)? {
+        return Ok(code);
+    }
     let job = Job::begin(options, sample, draw, &workflow)?;
     let open = OpenDatabase::open(&options.db, &job.workdir)?;
     let outcome = job.execute(workflow, &open);

@@ -7,9 +7,12 @@ use std::time::Duration;
 
 use mspass_actors::clock;
 use mspass_actors::runtime::Waiter;
+use mspass_actors::worker::slate;
 use mspass_core::UtcTime;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Notify;
+
+use super::guard;
 
 /// Exit code of a program that stopped at its time: run again, it goes on.
 pub(crate) const STOPPED: u8 = 75;
@@ -41,7 +44,13 @@ impl Interrupt {
                 let Ok(mut signals) = signal(kind) else { return };
                 while signals.recv().await.is_some() {
                     if shared.number.swap(number, Ordering::Relaxed) != 0 {
+                        // One signal to all processes comes here twice: whoever guards this one
+                        // passes it on, and knows when it is the second.
+                        if guard::is_guarded() {
+                            continue;
+                        }
                         // Everything acknowledged is stored; a kill would do no harm either.
+                        slate::close_all();
                         std::process::exit(128 + number);
                     }
                     *shared.seen.lock().unwrap_or_else(PoisonError::into_inner) = true;

@@ -2,7 +2,7 @@
 //! local mailboxes.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use mspass_actors::db_proxy::{DbProxy, ProxyStore};
 use mspass_actors::foreman::ForemanActor;
@@ -52,6 +52,15 @@ pub struct LocalCluster {
     store: ProxyStore,
     runtime: Runtime,
     budget: u64,
+    slates: Mutex<Vec<Arc<Slate>>>,
+}
+
+impl Drop for LocalCluster {
+    /// What is in work is given up, not died of.
+    fn drop(&mut self) {
+        let slates = self.slates.get_mut().unwrap_or_else(PoisonError::into_inner);
+        slates.iter().for_each(|slate| slate.close());
+    }
 }
 
 impl LocalCluster {
@@ -60,14 +69,16 @@ impl LocalCluster {
         let runtime = Runtime::start("mspass")?;
         let proxy = DbProxy::start(&runtime, database)?;
         let store = ProxyStore::new(runtime.waiter(), &proxy);
-        Ok(Self { store, runtime, budget: Budget::find(None, 1).bytes })
+        let (budget, slates) = (Budget::find(None, 1).bytes, Mutex::default());
+        Ok(Self { store, runtime, budget, slates })
     }
 
     /// With so many bytes of memory for its workers together; else they have what the control group
     /// or the machine has.
     #[must_use]
-    pub fn with_budget(self, bytes: u64) -> Self {
-        Self { budget: bytes, ..self }
+    pub fn with_budget(mut self, bytes: u64) -> Self {
+        self.budget = bytes;
+        self
     }
 
     /// The database, through the proxy's mailbox.
@@ -116,6 +127,9 @@ impl LocalCluster {
         let to_foreman = ToForeman::of(&foreman);
         let tasks = WORKER_MEMORY_BYTES.min(self.budget / TASKS_SHARE);
         let (slates, mut death) = slates(journal, workers, fresh)?;
+        let mut own = self.slates.lock().unwrap_or_else(PoisonError::into_inner);
+        own.extend(slates.iter().cloned());
+        drop(own);
         for ((number, &threads), slate) in (1..).zip(workers).zip(slates) {
             let options = WorkerOptions {
                 name: format!("worker-{number}"),

@@ -193,7 +193,7 @@ pub(in crate::workflow) fn ensembles<T: Datum>(
         for group in bucket.groups() {
             let key = bucket.key(group);
             let values = named(&names, key);
-            if let Some(reason) = task.enter(|| label(&values), 0, bench) {
+            if let Some(reason) = task.enter(|| label(&values), bench) {
                 task.bury(&unmade::<Ensemble<T>>(key, values, POISON, reason));
                 continue;
             }
@@ -260,7 +260,7 @@ pub(in crate::workflow) fn folds<T: Datum, F: Fold<T>>(
         for group in bucket.groups() {
             let key = bucket.key(group).to_vec();
             let values = named(&step.keys, &key);
-            if let Some(reason) = task.enter(|| label(&values), 0, bench) {
+            if let Some(reason) = task.enter(|| label(&values), bench) {
                 task.bury(&unmade::<F::Output>(&key, values, POISON, reason));
                 continue;
             }

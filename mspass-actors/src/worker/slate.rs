@@ -9,7 +9,7 @@ use std::fs::{self, File, OpenOptions};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
@@ -81,15 +81,6 @@ pub struct Slate {
     closed: AtomicBool,
 }
 
-/// The slates of this process that are files.
-static OPEN: Mutex<Vec<Weak<Slate>>> = Mutex::new(Vec::new());
-
-/// Closes all slates of this process, before it ends by itself.
-pub fn close_all() {
-    let open = std::mem::take(&mut *lock(&OPEN));
-    open.iter().filter_map(Weak::upgrade).for_each(|slate| slate.close());
-}
-
 impl Slate {
     /// A slate in memory only.
     pub fn in_memory(threads: usize) -> Arc<Self> {
@@ -126,11 +117,7 @@ impl Slate {
         let file =
             OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;
         file.set_len(0)?;
-        let slate = Arc::new(Self::new(Some(file), threads, each));
-        let mut open = lock(&OPEN);
-        open.retain(|slate| slate.strong_count() > 0);
-        open.push(Arc::downgrade(&slate));
-        Ok((slate, before))
+        Ok((Arc::new(Self::new(Some(file), threads, each)), before))
     }
 
     fn new(file: Option<File>, threads: usize, each: bool) -> Self {

@@ -90,6 +90,7 @@ pub(super) fn compute(settings: &Settings, name: &str, workflows: &Workflows) ->
     let member = connect(settings, Role::Worker, name)?;
     let waiter = member.runtime.waiter();
     let interrupt = Interrupt::listen(&waiter);
+    interrupt.gives_up(slate_of(settings, name));
     let (node, owned) = (member.node.clone(), settings.clone());
     let stopped = interrupt.clone();
     let found = waiter.wait(async move {

@@ -31,7 +31,7 @@ use crate::bootstrap::build_identity;
 use crate::error::{Error, Result};
 use crate::frontend::plot::plot_picture;
 use crate::frontend::report::{render_html, render_text};
-use crate::launch::LocalCluster;
+use crate::launch::{LocalCluster, slate_path};
 use crate::options::memory_limit;
 pub(crate) use bars::Bars;
 pub(crate) use database::OpenDatabase;
@@ -236,6 +236,7 @@ impl<'a> Job<'a> {
                 explain::remark(&database, &stage)?;
                 let journal = journal_path(&self.workdir, &options.job);
                 let expected = Expected::of(&database, &stage, indexed.bytes)?;
+                interrupt.gives_up(slate_path(&journal, 1));
                 let driver = cluster.submit(&stage, &journal, options.threads(), options.fresh)?;
                 follow(&driver, &self.bars, expected, &interrupt)?
             }

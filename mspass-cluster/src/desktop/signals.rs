@@ -1,13 +1,13 @@
 //! Ctrl-C and SIGTERM: the first lets the job stop in good order, the second ends at once; and a
 //! time at which the job stops by itself.
 
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicI64, Ordering};
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use mspass_actors::clock;
 use mspass_actors::runtime::Waiter;
-use mspass_actors::worker::slate;
 use mspass_core::UtcTime;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Notify;
@@ -32,6 +32,8 @@ struct Shared {
     /// For threads that wait: whether one came, and its news.
     seen: Mutex<bool>,
     news: Condvar,
+    /// Where stands what this process works on.
+    slate: OnceLock<PathBuf>,
 }
 
 impl Interrupt {
@@ -50,7 +52,9 @@ impl Interrupt {
                             continue;
                         }
                         // Everything acknowledged is stored; a kill would do no harm either.
-                        slate::close_all();
+                        if let Some(slate) = shared.slate.get() {
+                            drop(std::fs::remove_file(slate));
+                        }
                         std::process::exit(128 + number);
                     }
                     *shared.seen.lock().unwrap_or_else(PoisonError::into_inner) = true;
@@ -60,6 +64,11 @@ impl Interrupt {
             });
         }
         interrupt
+    }
+
+    /// What stands on this slate is given up when the second signal comes, not died of.
+    pub(crate) fn gives_up(&self, slate: PathBuf) {
+        let _ = self.0.slate.set(slate);
     }
 
     /// The exit code of a program that was interrupted or whose time is up, once it is.

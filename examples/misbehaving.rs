@@ -59,6 +59,10 @@ struct Misdeeds {
     #[arg(long, value_name = "HH:MM", value_delimiter = ',')]
     abort: Vec<String>,
 
+    /// Beginnings of data for which it ends the process with exit code 1
+    #[arg(long, value_name = "HH:MM", value_delimiter = ',')]
+    exit: Vec<String>,
+
     /// Group the data by station, and let the station's group end the process
     #[arg(long)]
     group_aborts: bool,
@@ -109,6 +113,9 @@ impl Misdeeds {
         }
         if is(&self.abort) {
             std::process::abort();
+        }
+        if is(&self.exit) {
+            std::process::exit(1);
         }
         Ok(trace)
     }

@@ -115,12 +115,14 @@ fn in_one_process_the_start_after_an_abort_buries_the_culprit_and_finishes_the_r
     let folder = tempfile::tempdir().unwrap();
     let (undisturbed, work) = folders(folder.path());
     let whole = whole(&undisturbed);
-    let arguments = [&FAULTY[..], &["--abort", "06:40,07:00", "--workers", "3"]].concat();
+    let arguments = [&FAULTY[..], &["--abort", "06:40", "--exit", "07:00"]].concat();
     assert_eq!(start(&work, &arguments).signal(), Some(SIGABRT));
     let counts = counts_of(EXAMPLE, &work, &arguments);
     assert_eq!((&counts["live"], &counts["dead"]), (&(DATA - 4).into(), &4.into()));
-    let abort: &[&str] = &["poison: it broke the process of its worker (signal 6), 3 times"];
-    assert_reasons(&embedded(&work), &[ERROR, PANIC, ("06:40", abort), ("07:00", abort)]);
+    let broke = |how| format!("poison: it broke the process of its worker ({how}), 3 times");
+    let (abort, exit) = (broke("signal 6"), broke("exit code 1"));
+    let fatal = [("06:40", &[&abort[..]][..]), ("07:00", &[&exit])];
+    assert_reasons(&embedded(&work), &[ERROR, PANIC, fatal[0], fatal[1]]);
     assert_others_live(&work, &whole, 4);
     // Nothing is left to find out, and a start that begins anew knows nothing of it.
     assert_eq!(counts_of(EXAMPLE, &work, &arguments)["resumed"], DATA);

@@ -77,8 +77,11 @@ pub fn render_plan(plan: &Plan) -> String {
 }
 
 fn render_stage(text: &mut String, stage: &StagePlan, last: bool) {
-    let sizes = [stage.partition_bytes_median, stage.partition_bytes_max].map(bytes);
-    let _ = writeln!(text, "  each {} (the median), {} at most", sizes[0], sizes[1]);
+    // What is made rather than read has no size before.
+    if stage.partition_bytes_max > 0 {
+        let sizes = [stage.partition_bytes_median, stage.partition_bytes_max].map(bytes);
+        let _ = writeln!(text, "  each {} (the median), {} at most", sizes[0], sizes[1]);
+    }
     for step in &stage.steps {
         let _ = writeln!(text, "  {:>3.0} %  {}", 100.0 * step.share, named(&step.step));
     }

@@ -1,7 +1,7 @@
 //! The example that reads no archive: killed it goes on, and what it cannot use is refused. That it
 //! keeps to its memory, on whatever it runs, a campaign shows.
 
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
+#![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "a test may panic and wait")]
 
 mod program;
 

@@ -62,13 +62,17 @@ pub(super) fn enter(journal: &Path, fresh: bool) -> Result<Start> {
         return Ok(Start::Job);
     }
     let held = open(&lock)?;
-    if is_taken(&held) {
-        return Err(in_use(journal));
-    }
     let refuse = |error| Error::Process { action: "listen to signals".into(), error };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(refuse)?;
-    runtime.block_on(await_free(journal))?;
+    let is_free = runtime.block_on(async {
+        // A guard that was killed while it started its child has left it this lock until it runs.
+        let journal = OpenOptions::new().write(true).open(journal).ok();
+        await_free(&held).await && await_free(journal.as_ref().unwrap_or(&held)).await
+    });
+    if !is_free {
+        return Err(in_use(journal));
+    }
     if !is_suspect() {
         return Ok(Start::Job);
     }
@@ -95,15 +99,15 @@ fn in_use(journal: &Path) -> Error {
     ))
 }
 
-/// Waits until the child of a guard that was killed is gone; who is not gone then is no such child.
-async fn await_free(journal: &Path) -> Result<()> {
-    let Ok(file) = OpenOptions::new().write(true).open(journal) else { return Ok(()) };
+/// Takes a lock once the child of a guard that was killed is gone; who is not gone then is no such
+/// child.
+async fn await_free(lock: &File) -> bool {
     let free = async {
-        while is_taken(&file) {
+        while is_taken(lock) {
             tokio::time::sleep(LOOK).await;
         }
     };
-    tokio::time::timeout(GONE_MAX, free).await.map_err(|_| in_use(journal))
+    tokio::time::timeout(GONE_MAX, free).await.is_ok()
 }
 
 /// Runs the job in a child until it ends otherwise than over its data; gives its exit code.

@@ -399,6 +399,37 @@ fn a_sample_of_much_gives_ranges_in_which_the_job_then_lies() {
 }
 
 #[test]
+fn what_some_data_will_die_of_is_told_by_the_job_itself() {
+    let (database, folder) =
+        (stored(&[document(1.0), document(20.0)]), tempfile::tempdir().unwrap());
+    let status = finish(&database, folder.path(), read().map(band(4.0)).count().unwrap());
+    let [remark] = &status.remarks[..] else { panic!("{:?}", status.remarks) };
+    says(remark, &["1 of 2 documents", "sampled at 1 Hz"]);
+}
+
+#[test]
+fn a_start_beside_a_running_job_is_refused_and_deletes_nothing() {
+    let (database, folder) = (memory(), tempfile::tempdir().unwrap());
+    let journal = folder.path().join("test.journal");
+    let job = Arc::new(stage(stacks()));
+    let cluster = LocalCluster::start(database.clone()).unwrap();
+    let driver = cluster.submit(&job, &journal, 1, false).unwrap();
+    while !driver.status().unwrap().finished {
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    // Its foreman is there yet, and has the journal.
+    let before = everything(&database);
+    for fresh in [false, true] {
+        let other = LocalCluster::start(database.clone()).unwrap();
+        let refused = other.submit(&job, &journal, 1, fresh).unwrap_err().to_string();
+        says(&refused, &["'test' is being run by another process", "--workdir"]);
+    }
+    assert_eq!(everything(&database), before);
+    drop(cluster);
+    assert!(LocalCluster::start(database).unwrap().submit(&job, &journal, 1, true).is_ok());
+}
+
+#[test]
 fn a_job_whose_inputs_are_done_runs_again() {
     let (database, folder) = (memory(), tempfile::tempdir().unwrap());
     let raw = || Workflow::generate(Numbered::new("few", 20), trace).save(Save::new()).unwrap();

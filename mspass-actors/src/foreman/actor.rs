@@ -51,6 +51,8 @@ pub struct ForemanActor {
     finished: bool,
     /// Whether charges are written that may not be on the disk yet.
     charged: bool,
+    /// What some of the data will die of.
+    remarks: Vec<String>,
 }
 
 /// A worker, and where it is reached.
@@ -91,6 +93,7 @@ impl ForemanActor {
                 awaiting: Vec::new(),
                 finished: false,
                 charged: false,
+                remarks: Vec::new(),
             });
         address.every(runtime, TICK, || Tick);
         address
@@ -223,6 +226,7 @@ impl ForemanActor {
             }
             self.dead_letters.extend(offer.set_aside);
             self.state.restore(offer.charges);
+            self.remarks.extend(offer.remarks);
             self.state.offer(clock::now(), offer.partitions);
             self.state.offer_again(clock::now(), offer.again);
             if offer.last {
@@ -420,6 +424,7 @@ impl Handler<AskStatus> for ForemanActor {
             totals: self.totals(),
             stages: (0..).zip(&self.stages).map(stage).collect(),
             resumed: self.resumed,
+            remarks: self.remarks.clone(),
             tasks_waiting,
             workers,
             set_aside: self.dead_letters.len() as u64,

@@ -126,29 +126,65 @@ pub struct Journal {
     thread: Option<JoinHandle<()>>,
 }
 
+impl fmt::Debug for Claim<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Claim({})", self.path.display())
+    }
+}
+
 impl fmt::Debug for Journal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Journal({})", self.path.display())
     }
 }
 
-impl Journal {
-    /// Opens the journal of a run, or starts one when there is none or it is of another run.
-    pub fn open(path: &Path, job: &str, run: &str) -> Result<(Self, Replay)> {
-        let fail = |reason: String| Error::Journal { path: path.to_owned(), reason };
-        let io = |error: std::io::Error| fail(error.to_string());
+/// The file of a journal, which is no other process's as long as this is held.
+pub struct Claim<'a> {
+    path: &'a Path,
+    job: &'a str,
+    file: File,
+}
+
+impl<'a> Claim<'a> {
+    /// Takes the file for this process, whatever is in it; makes it where there is none.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] where another process has it.
+    pub fn take(path: &'a Path, job: &'a str) -> Result<Self> {
+        let io = |error: std::io::Error| {
+            let (path, reason) = (path.to_owned(), error.to_string());
+            Error::Journal { path, reason }
+        };
         if let Some(folder) = path.parent() {
             std::fs::create_dir_all(folder).map_err(io)?;
         }
         let options =
             OpenOptions::new().read(true).write(true).create(true).truncate(false).clone();
-        let mut file = options.open(path).map_err(io)?;
+        let file = options.open(path).map_err(io)?;
         if file.try_lock().is_err() {
             return Err(Error::Refused(format!(
                 "job '{job}' is being run by another process with this workdir: wait for it, or \
                  take another --job name or --workdir"
             )));
         }
+        Ok(Self { path, job, file })
+    }
+
+    fn fail(&self, reason: impl fmt::Display) -> Error {
+        Error::Journal { path: self.path.to_owned(), reason: reason.to_string() }
+    }
+
+    /// Forgets everything that is in it.
+    pub fn clear(&mut self) -> Result<()> {
+        let cleared = self.file.set_len(0).and_then(|()| self.file.sync_all());
+        cleared.map_err(|error| self.fail(error))
+    }
+
+    /// Opens the journal of a run, or starts one where this is empty or of another run.
+    pub fn open(self, run: &str) -> Result<(Journal, Replay)> {
+        let Self { path, job, mut file } = self;
+        let fail = |reason: String| Error::Journal { path: path.to_owned(), reason };
+        let io = |error: std::io::Error| fail(error.to_string());
         let header = Record::Header { version: VERSION, job: job.to_owned(), run: run.to_owned() };
         let (mut first, mut replay) = (None, Replay::default());
         let sound = for_each_record(&mut file, |record| {
@@ -178,7 +214,15 @@ impl Journal {
         replay.settle();
         writer.push(&Record::Start { epoch: replay.epoch });
         writer.flush().map_err(io)?;
-        Ok((Self::start(path, writer)?, replay))
+        Ok((Journal::start(path, writer)?, replay))
+    }
+}
+
+impl Journal {
+    /// Takes and opens the journal of a run, or starts one when there is none or it is of another
+    /// run.
+    pub fn open(path: &Path, job: &str, run: &str) -> Result<(Self, Replay)> {
+        Claim::take(path, job)?.open(run)
     }
 
     fn start(path: &Path, mut writer: Writer) -> Result<Self> {

@@ -22,6 +22,8 @@ pub struct Offer {
     pub set_aside: Vec<DeadLetter>,
     /// What it held against tasks; it comes before them.
     pub charges: Vec<(TaskKey, Charge)>,
+    /// What some of the data will die of.
+    pub remarks: Vec<String>,
     /// Whether these are the last.
     pub last: bool,
 }
@@ -64,6 +66,8 @@ pub struct JobStatus {
     pub stages: Vec<StageStatus>,
     /// Data taken over from earlier runs.
     pub resumed: u64,
+    /// What some of the data will die of, as far as that was foreseen.
+    pub remarks: Vec<String>,
     /// Tasks known and not done.
     pub tasks_waiting: usize,
     /// Workers known.

@@ -17,8 +17,8 @@ use mspass_core::process::runner::panic_text;
 use mspass_io::store::Database;
 
 use crate::clock;
-use crate::error::{Error, Result};
-use crate::foreman::journal::Journal;
+use crate::error::Result;
+use crate::foreman::journal::{Claim, Journal};
 use crate::foreman::{
     AskDeadLetters, AskStatus, AwaitStage, DeadLetter, Do, Drain, ForemanActor, JobStatus, Offer,
     Outcome, Replay, Requeue, SourceFailed,
@@ -57,6 +57,8 @@ pub struct Progress {
     replay: Replay,
     /// Whether the database may hold outputs of earlier runs.
     known: bool,
+    /// What some of the data will die of.
+    remarks: Vec<String>,
 }
 
 /// Begins a job, or goes on with it.
@@ -64,27 +66,25 @@ pub struct Progress {
 /// With `fresh`, deletes exactly what the job of this name wrote before.
 ///
 /// # Errors
-/// [`Error::Refused`] when the job of this name had other steps, and as of [`foresee`]; nothing is
-/// changed then.
+/// [`Error::Refused`](crate::Error::Refused) when the job of this name had other steps, when another
+/// process runs it, and as of [`foresee`]; nothing is changed then.
 pub fn open(database: &Database, stage: &Stage, journal: &Path, fresh: bool) -> Result<Opened> {
-    for remark in foresee(database, stage)? {
+    let remarks = foresee(database, stage)?;
+    for remark in &remarks {
         tracing::warn!("job '{}': {remark}", stage.job());
     }
+    // Whoever runs the job now keeps what is its own.
+    let mut claim = Claim::take(journal, stage.job())?;
     if fresh {
         // First the journal: without it everything is done again, whatever is deleted by then.
-        match std::fs::remove_file(journal) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                let (path, reason) = (journal.to_owned(), error.to_string());
-                return Err(Error::Journal { path, reason });
-            }
-            _ => record::delete_job(database, stage.job())?,
-        };
+        claim.clear()?;
+        record::delete_job(database, stage.job())?;
     }
     let run = record::begin(database, stage, clock::utc_now())?;
     record::create_indexes(database, stage.workflow().source().archive().is_some())?;
-    let (journal, replay) = Journal::open(journal, stage.job(), &run.name)?;
+    let (journal, replay) = claim.open(&run.name)?;
     let epoch = replay.epoch;
-    Ok(Opened { journal, epoch, progress: Progress { replay, known: run.known } })
+    Ok(Opened { journal, epoch, progress: Progress { replay, known: run.known, remarks } })
 }
 
 /// A driver's way to the foreman.

@@ -28,7 +28,8 @@ impl Planner<'_> {
         let last = self.stage.workflow().stage_count().saturating_sub(1);
         let charges = progress.replay.charges.iter();
         let charges = charges.flat_map(|(key, of)| of.iter().map(|one| (*key, one.clone())));
-        let offer = Offer { charges: charges.collect(), ..Offer::default() };
+        let (charges, remarks) = (charges.collect(), progress.remarks.clone());
+        let offer = Offer { charges, remarks, ..Offer::default() };
         let mut offers = Offers { planner: self, progress, offer };
         // Buckets are named by all that goes into them.
         let inputs = if last > 0 { self.sum_of_inputs()? } else { 0 };

@@ -8,6 +8,7 @@ use mspass_io::db::id::to_document_id;
 use mspass_io::db::{ReadOptions, Waveform, Waveforms, from_bson};
 use mspass_io::store::Find;
 
+use super::builder::guarded;
 use super::partition::Part;
 use super::source::{Numbered, Query};
 use super::stage::{Bench, Emit, POISON, Run, StageFault, Task};
@@ -146,7 +147,14 @@ pub(super) fn make_numbered<T: Datum>(
                 task.bury(&unseen::<T>(POISON, reason, Metadata::default(), history));
                 continue;
             }
-            let mut datum = make(number);
+            let mut datum = match guarded(|| Ok(make(number))) {
+                Ok(datum) => datum,
+                Err(reason) => {
+                    let history = History::of(input, number);
+                    task.refuse(&unseen::<T>("read", reason, Metadata::default(), history));
+                    continue;
+                }
+            };
             if datum.history_mut().inputs.is_empty() {
                 *datum.history_mut() = History::of(input, number);
             }
@@ -175,6 +183,23 @@ mod tests {
     fn trace(number: u64) -> TimeSeries {
         let id = SeedId::new("XX", &format!("S{number}"), "00", "HHZ").unwrap();
         TimeSeries::new(id, UtcTime::default(), Hertz::new(20.0).unwrap(), vec![1.0; 4])
+    }
+
+    #[test]
+    fn a_datum_that_cannot_be_made_costs_itself() {
+        let make = |number| {
+            assert_ne!(number, 2, "on purpose");
+            trace(number)
+        };
+        let workflow = Workflow::generate(Numbered::new("five", DATA), make).count().unwrap();
+        let database = Database::of(Arc::new(MemoryStore::new()));
+        let part = Part::Numbers { from: 0, to: DATA };
+        let partition =
+            Partition { stage: 0, origin: workflow.source().origin(), version: 0, part, bytes: 0 };
+        let output = Stage::new(workflow, "test").run(&partition, &mut Bench::new(database));
+        let tally = output.unwrap().tally;
+        assert_eq!((tally.live, tally.dead, tally.aborted), (DATA - 1, 0, 1));
+        assert!(tally.reasons[0].reason.contains("on purpose"), "{:?}", tally.reasons);
     }
 
     fn run(stage: &Stage, database: &Database, part: Part, poison: &[(u64, &str)]) -> (u64, u64) {

@@ -5,7 +5,6 @@ use std::path::Path;
 use std::time::Duration;
 
 use mspass_actors::db_proxy::ProxyStore;
-use mspass_actors::foreman::lease::JobSpec;
 use mspass_actors::foreman::{AskDeadLetters, DeadLetter, JobStatus, Requeue};
 use mspass_actors::mailbox::{MailError, Mailbox};
 use mspass_actors::runtime::Waiter;
@@ -48,14 +47,7 @@ pub(super) fn follow_job(
     look: &mut dyn FnMut() -> Result<u64>,
 ) -> Result<u8> {
     let ClusterProgram { desktop, workflow, parameters, .. } = program;
-    let spec = JobSpec {
-        job: desktop.job.clone(),
-        workflow: workflow.clone(),
-        parameters: parameters.clone(),
-        archive: desktop.archive_name.clone(),
-        ..JobSpec::default()
-    };
-    let stage = workflows.stage(&spec)?;
+    let stage = workflows.stage(&program.spec())?;
     let job = Job::begin(desktop, sample, workflows.draws(workflow), stage.workflow())?;
     let request = JobRequest {
         job: desktop.job.clone(),

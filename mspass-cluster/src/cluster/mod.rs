@@ -53,6 +53,19 @@ pub struct ClusterProgram {
     pub parameters: String,
 }
 
+impl ClusterProgram {
+    /// Its job.
+    fn spec(&self) -> JobSpec {
+        JobSpec {
+            job: self.desktop.job.clone(),
+            workflow: self.workflow.clone(),
+            parameters: self.parameters.clone(),
+            archive: self.desktop.archive_name.clone(),
+            ..JobSpec::default()
+        }
+    }
+}
+
 /// Plays the roles that were asked for, or starts a whole cluster here and runs the job on it; the
 /// program's exit code is the job's.
 ///
@@ -90,14 +103,7 @@ fn play(program_of: &ClusterProgram, sample: &Path, workflows: Workflows) -> Res
         prefix: Vec::new(),
     };
     if (desktop.replay.is_some() || desktop.explain) && part.worker_child.is_none() {
-        let spec = JobSpec {
-            job: desktop.job.clone(),
-            workflow: program_of.workflow.clone(),
-            parameters: program_of.parameters.clone(),
-            archive: desktop.archive_name.clone(),
-            ..JobSpec::default()
-        };
-        let stage = workflows.stage(&spec)?;
+        let stage = workflows.stage(&program_of.spec())?;
         return match &desktop.replay {
             Some(id) => replay_one(desktop, stage, id),
             None => explain_one(desktop, sample, &stage),

@@ -1,6 +1,6 @@
 //! Bars on a terminal: one for the index, one for each stage of a job.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::io::IsTerminal;
 use std::time::{Duration, Instant};
 
@@ -9,6 +9,7 @@ use mspass_actors::clock;
 use mspass_actors::foreman::{JobStatus, StageStatus};
 use mspass_actors::job::Expected;
 
+use super::program;
 use crate::frontend::quantity::{bytes, count, short};
 
 /// Bars of stages at most; a workflow of more shows its first ones.
@@ -22,6 +23,8 @@ pub(crate) struct Bars {
     all: MultiProgress,
     index: RefCell<Option<ProgressBar>>,
     stages: RefCell<Vec<StageBar>>,
+    /// Remarks that were told.
+    told: Cell<usize>,
 }
 
 #[derive(Debug)]
@@ -45,7 +48,7 @@ impl Bars {
             ProgressDrawTarget::stderr()
         };
         let all = MultiProgress::with_draw_target(target);
-        Self { all, index: RefCell::default(), stages: RefCell::default() }
+        Self { all, index: RefCell::default(), stages: RefCell::default(), told: Cell::new(0) }
     }
 
     /// How many files are indexed.
@@ -62,8 +65,17 @@ impl Bars {
 
     /// How far each stage is; `memory` is what the largest process takes.
     pub(crate) fn processing(&self, status: &JobStatus, expected: Expected, memory: u64) {
+        self.remark(&status.remarks);
         if !self.all.is_hidden() {
             self.show(status, expected, memory);
+        }
+    }
+
+    /// Tells what some of the data will die of, once, above the bars or without them.
+    fn remark(&self, remarks: &[String]) {
+        let told = self.told.replace(self.told.get().max(remarks.len()));
+        for remark in remarks.iter().skip(told) {
+            self.all.suspend(|| eprintln!("{}: {remark}", program()));
         }
     }
 

@@ -2,12 +2,12 @@
 
 use std::path::Path;
 
-use mspass_actors::job::{ExplainOptions, explain, foresee};
+use mspass_actors::job::{ExplainOptions, explain};
 use mspass_actors::workflow::stage::Stage;
-use mspass_io::archive::{IndexOptions, ScanOptions, index};
+use mspass_io::archive::index;
 use mspass_io::store::Database;
 
-use super::{DesktopOptions, OpenDatabase, archive_of, make_workdir, program};
+use super::{DesktopOptions, OpenDatabase, archive_of, index_options, make_workdir};
 use crate::error::Result;
 use crate::frontend::plan::render_plan;
 
@@ -36,32 +36,16 @@ fn tell(
     workdir: &Path,
     stage: &Stage,
 ) -> Result<()> {
-    let threads = options.threads();
     if let Some(root) = archive {
-        let index_options = IndexOptions {
-            root: root.to_owned(),
-            name: options.archive_name.clone(),
-            exclude: Some(workdir.to_owned()),
-            threads,
-            scan: ScanOptions::default(),
-        };
-        index(database, &index_options, &mut |_| ())?;
+        index(database, &index_options(options, root, workdir), &mut |_| ())?;
     }
-    let folder = workdir.join("work");
+    let (threads, folder) = (options.threads(), workdir.join("work"));
     let plan = explain(database, stage, &ExplainOptions { threads, folder })?;
     if !options.quiet {
         print!("{}", render_plan(&plan));
     }
     if options.json {
         println!("{}", serde_json::json!(plan));
-    }
-    Ok(())
-}
-
-/// Tells on standard error what some of a job's data will die of.
-pub(super) fn remark(database: &Database, stage: &Stage) -> Result<()> {
-    for remark in foresee(database, stage)? {
-        eprintln!("{}: {remark}", program());
     }
     Ok(())
 }

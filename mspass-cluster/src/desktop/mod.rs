@@ -171,6 +171,17 @@ fn archive_of(
     }
 }
 
+/// How an archive is indexed.
+fn index_options(options: &DesktopOptions, archive: &Path, workdir: &Path) -> IndexOptions {
+    IndexOptions {
+        root: archive.to_owned(),
+        name: options.archive_name.clone(),
+        exclude: Some(workdir.to_owned()),
+        threads: options.threads(),
+        scan: ScanOptions::default(),
+    }
+}
+
 /// The journal of a job.
 pub(crate) fn journal_path(workdir: &Path, job: &str) -> PathBuf {
     workdir.join("jobs").join(format!("{}.journal", file_name(job)))
@@ -232,8 +243,6 @@ impl<'a> Job<'a> {
         let stage = Arc::new(Stage::new(workflow, &options.job).of_build(own_build()));
         let status = match self.index(&database, &interrupt)? {
             Some(indexed) => {
-                self.bars.clear();
-                explain::remark(&database, &stage)?;
                 let journal = journal_path(&self.workdir, &options.job);
                 let expected = Expected::of(&database, &stage, indexed.bytes)?;
                 interrupt.gives_up(slate_path(&journal, 1));
@@ -290,13 +299,7 @@ impl<'a> Job<'a> {
     /// Brings the index up to date; `None` when the job was to stop before that was done.
     fn index(&self, database: &Database, interrupt: &Interrupt) -> Result<Option<IndexProgress>> {
         let Some(archive) = &self.archive else { return Ok(Some(IndexProgress::default())) };
-        let index_options = IndexOptions {
-            root: archive.clone(),
-            name: self.options.archive_name.clone(),
-            exclude: Some(self.workdir.clone()),
-            threads: self.options.threads(),
-            scan: ScanOptions::default(),
-        };
+        let index_options = index_options(self.options, archive, &self.workdir);
         Ok(index_while(database, &index_options, &mut |progress| {
             self.bars.indexing(progress.unchanged + progress.scanned, progress.files);
             interrupt.exit_code().is_none()

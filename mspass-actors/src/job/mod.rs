@@ -66,8 +66,8 @@ pub struct Progress {
 /// With `fresh`, deletes exactly what the job of this name wrote before.
 ///
 /// # Errors
-/// [`Error::Refused`](crate::Error::Refused) when the job of this name had other steps, when another
-/// process runs it, and as of [`foresee`]; nothing is changed then.
+/// [`Error::Refused`](crate::Error::Refused) when the job of this name had other steps, when
+/// another process runs it, and as of [`foresee`]; nothing is changed then.
 pub fn open(database: &Database, stage: &Stage, journal: &Path, fresh: bool) -> Result<Opened> {
     let remarks = foresee(database, stage)?;
     for remark in &remarks {
